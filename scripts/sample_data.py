@@ -95,13 +95,7 @@ def _weather(csv: bytes) -> pl.DataFrame:
 
 
 def _planes(csv: bytes) -> pl.DataFrame:
-    return (
-        _read(csv)
-        .select(
-            "tailnum", pl.col("year").cast(pl.Int16), "manufacturer", "model", pl.col("engines", "seats").cast(pl.Int16)
-        )
-        .sort("tailnum")
-    )
+    return _read(csv).select("tailnum", pl.col("year", "seats").cast(pl.Int16)).sort("tailnum")
 
 
 if __name__ == "__main__":

@@ -44,3 +44,78 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401  # JSON values, of any shape
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
+
+
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Window(_Frozen):
+    """A stretch of days, both ends included (ISO 8601), and the rows with a known truth in it."""
+
+    first: str
+    last: str
+    rows: int
+    late_share: float
+    coverage: float  # rows with a known truth / all rows; a cancelled flight has none
+
+
+class Split(_Frozen):
+    """What `prepare` made: two windows in time, and the months they came from."""
+
+    schema_version: int = 1
+    train: Window
+    test: Window
+
+
+class ModelFeature(_Frozen):
+    """One input of the model: its name, the column it encodes, and the vocabulary where it has one."""
+
+    name: str
+    column: str
+    choices: tuple[str, ...]
+
+
+class ModelInfo(_Frozen):
+    """What stands beside `model.onnx`: enough to serve it, to compare it, and to refuse a foreign one."""
+
+    schema_version: int = 1
+    model_digest: str  # sha256:... of model.onnx
+    recipe_digest: str  # of what makes a model besides the data
+    estimator: str
+    request_version: int  # schema.VERSION
+    features: tuple[ModelFeature, ...]
+    threshold: float  # a flight is called late from this probability on: where both mistakes cost the same
+    train: Window
+    validation_log_loss: dict[str, float]  # by estimator, on the last days of training
+    parity: float  # largest |ONNX - estimator| over the test split
+
+
+class Estimate(_Frozen):
+    """A metric and its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SliceMetrics(_Frozen):
+    """One group of the test rows. `auc` is None when there are too few rows, or only one outcome."""
+
+    by: str
+    group: str
+    rows: int
+    late_share: float
+    auc: Estimate | None
+
+
+class Metrics(_Frozen):
+    """What `evaluate` measured on the test window."""
+
+    schema_version: int = 1
+    model_digest: str
+    test: Window
+    confidence: float
+    overall: dict[str, Estimate]  # auc, average_precision, log_loss, brier, calibration_error, f1, cost
+    slices: tuple[SliceMetrics, ...]
+    importance: dict[str, float]  # AUC lost when the feature is shuffled

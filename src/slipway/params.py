@@ -1,0 +1,121 @@
+"""`params.yaml` as frozen records: one section per stage, and one for the gate. An unknown key is an error.
+
+A rule whose value is null is switched off; the file says so in the open, and a pull request that does it touches a
+guard (the gate reads its section from the base commit).
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from slipway.errors import Broken
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Validate(_Section):
+    """Rules that each batch of data is held to; ranges, choices and types stand in the catalogue (schema.py)."""
+
+    columns: bool  # exactly the catalogue's columns, in any order
+    types: bool
+    ranges: bool
+    choices: bool  # known carriers and airports
+    nulls: dict[str, Share] | None  # column -> largest share of missing values; required columns allow none
+    duplicates: bool  # no flight twice
+    contiguous: bool  # no month missing between the first and the last
+    row_count: Share | None  # largest relative change against the month before
+    target_rate: Share | None  # largest absolute change of the share of late flights against the month before
+
+
+class Prepare(_Section):
+    """How the rows are split. The newest `test_months` months in the data are the test window, all before is training."""
+
+    test_months: Count
+
+
+class LogisticRegression(_Section):
+    """Hyperparameters of the baseline."""
+
+    C: Positive
+    max_iter: Count
+
+
+class HistGradientBoosting(_Section):
+    """Hyperparameters of the histogram gradient boosting."""
+
+    max_iter: Count
+    learning_rate: Positive
+    max_leaf_nodes: Count
+    min_samples_leaf: Count
+    l2_regularization: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Train(_Section):
+    """The estimators, and how the better one is found: log loss on the last `validation_days` of training."""
+
+    validation_days: Count
+    seed: int
+    parity: Positive  # largest |probability of ONNX - probability of the estimator| on the test split
+    logistic_regression: LogisticRegression
+    hist_gradient_boosting: HistGradientBoosting
+
+
+class Evaluate(_Section):
+    """What a mistake costs, and how sure we want to be of a metric."""
+
+    missed_cost: Positive  # a late flight that was not foreseen
+    false_alarm_cost: Positive
+    bootstrap_rounds: Count  # day-block bootstrap
+    confidence: Share
+    slice_min_rows: Count  # smaller slices are reported without a metric
+    importance_rows: Count
+    seed: int
+
+
+class Budget(_Section):
+    """What the bundle may cost. Milliseconds are of one call to the model with one row; bytes of the model file."""
+
+    latency_ms: Positive | None
+    model_bytes: Count | None
+
+
+class Gate(_Section):
+    """What a candidate must reach. Floors are on the cautious end of an interval; null switches a rule off."""
+
+    auc_floor: Share | None
+    calibration_ceiling: Share | None
+    cost_ceiling: Positive | None  # expected cost per flight
+    auc_margin: Share | None  # may be worse than the champion by this much at most, with confidence
+    cost_margin: Share | None
+    slice_auc_floor: Share | None
+    slice_auc_margin: Share | None
+    budget: Budget
+
+
+class Params(_Section):
+    """The whole file."""
+
+    validate: Validate
+    prepare: Prepare
+    train: Train
+    evaluate: Evaluate
+    gate: Gate
+
+
+def parse(raw: Any, origin: str = "params.yaml") -> Params:  # noqa: ANN401  # whatever the YAML holds
+    """Check the parsed YAML of a parameter file.
+
+    Raises:
+        Broken: a key is unknown or missing, or a value has the wrong type or range.
+
+    """
+    try:
+        return msgspec.convert(raw, Params)
+    except msgspec.ValidationError as error:
+        raise Broken(f"{origin}: {error}", "Compare the file with src/slipway/params.py, which documents each key.") from error
