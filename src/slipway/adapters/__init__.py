@@ -1,0 +1,1 @@
+"""One outside system each. Adapters do not know each other."""

@@ -1,0 +1,102 @@
+"""The disk: parameters, records, tables. What is written appears whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import yaml
+
+from slipway import params, records
+from slipway.errors import Broken
+from slipway.params import Params
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        Broken: it is not there or cannot be read.
+
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Broken(f"{path} cannot be read: {error.strerror}", "Run the step that makes it first.") from error
+
+
+def parse_params(text: bytes | str, origin: str) -> Params:
+    """Parse the text of a parameter file; `origin` names it in an error."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Broken(f"{origin} is no YAML: {error}", "Mend the file.") from error
+    return params.parse(raw, origin)
+
+
+def read_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check `params.yaml`."""
+    return parse_params(read_bytes(path), str(path))
+
+
+def read_record(kind: type[Record], path: Path) -> Record:
+    """Read a JSON record; strict, see `records.loads`."""
+    return records.loads(kind, read_bytes(path), str(path))
+
+
+def write_record(path: Path, record: msgspec.Struct) -> None:
+    """Write a record as JSON."""
+    write_text(path, records.dumps(record))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def read_tree(root: Path) -> dict[str, tuple[bytes, bool]]:
+    """Read a folder as relative POSIX path -> (content, executable).
+
+    Raises:
+        Broken: it holds a link or a special file, or no file at all.
+
+    """
+    tree: dict[str, tuple[bytes, bool]] = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise Broken(f"{path} is not a regular file", "Only files and folders can be digested; remove it.")
+        if path.is_file():
+            tree[path.relative_to(root).as_posix()] = (path.read_bytes(), bool(path.stat().st_mode & 0o100))
+    if not tree:
+        raise Broken(f"{root} holds no file", "Run the step that makes it first.")
+    return tree

@@ -1,0 +1,79 @@
+"""Join flights with weather and planes, keep the rows with a known truth, and split them in time.
+
+One month is in memory at a time. The splits hold columns, not encoded features: a later candidate is compared with the
+champion on the champion's own features.
+"""
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from slipway import features, split
+from slipway.adapters import files
+from slipway.errors import Broken
+from slipway.records import Split, Window
+from slipway.schema import KEYS, TARGET_MINUTES
+from slipway.stages import run
+
+COLUMNS = (*features.READ, *(name for name in ("date", "origin", "carrier", "sched_dep_time", "dest") if name not in features.READ))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read --data, write train.parquet, test.parquet and split.json to --out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    test_months = files.read_params().prepare.test_months
+    available = sorted(path.stem for path in (args.data / "flights").glob("*.parquet"))
+    train, test = split.months(available, test_months)
+
+    with files.new_folder(args.out) as folder:
+        windows = {
+            name: _write(args.data, chosen, folder / f"{name}.parquet") for name, chosen in (("train", train), ("test", test))
+        }
+        files.write_record(folder / "split.json", Split(**windows))
+
+
+def joined(data: Path, month: str) -> pl.DataFrame:
+    """All scheduled flights of a month with the weather of their hour and what is known of their aircraft."""
+    flights = pl.read_parquet(data / "flights" / f"{month}.parquet")
+    weather = pl.read_parquet(data / "weather" / f"{month}.parquet").unique(KEYS["weather"], keep="first", maintain_order=True)
+    planes = pl.read_parquet(data / "planes.parquet")
+    return (
+        flights.with_columns((pl.col("sched_dep_time") // 100).cast(pl.Int8).alias("hour"))
+        .join(weather, on=KEYS["weather"], how="left", maintain_order="left")
+        .join(planes, on=KEYS["planes"], how="left", maintain_order="left")
+    )
+
+
+def with_truth(rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the flights that arrived; `late` is their truth. A cancelled or diverted flight has none."""
+    known = rows.filter(pl.col("arr_delay").is_not_null())
+    return known.select(*COLUMNS, (pl.col("arr_delay") >= TARGET_MINUTES).alias("late"))
+
+
+def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
+    scheduled, late, rows, days = 0, 0, 0, set()
+    writer: pq.ParquetWriter | None = None
+    for month in chosen:
+        everything = joined(data, month)
+        table = with_truth(everything)
+        scheduled += everything.height
+        rows += table.height
+        late += int(table["late"].sum())
+        days.update((everything["date"].min(), everything["date"].max()))
+        arrow = table.to_arrow()
+        writer = writer or pq.ParquetWriter(path, arrow.schema, compression="zstd")
+        writer.write_table(arrow)
+    if writer is None or not rows:
+        raise Broken(f"no flight with a known arrival in {', '.join(chosen)}", "Look at the data of these months.")
+    writer.close()
+    return Window(first=str(min(days)), last=str(max(days)), rows=rows, late_share=late / rows, coverage=rows / scheduled)
+
+
+if __name__ == "__main__":
+    run(main)
