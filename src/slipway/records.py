@@ -46,11 +46,11 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401  # JSON values, of any shape
     return value
 
 
-class _Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Window(_Frozen):
+class Window(_Frozen, kw_only=True):
     """A stretch of days, both ends included (ISO 8601), and the rows with a known truth in it."""
 
     first: str
@@ -60,7 +60,7 @@ class Window(_Frozen):
     coverage: float  # rows with a known truth / all rows; a cancelled flight has none
 
 
-class Split(_Frozen):
+class Split(_Frozen, kw_only=True):
     """What `prepare` made: two windows in time, and the months they came from."""
 
     schema_version: int = 1
@@ -68,7 +68,7 @@ class Split(_Frozen):
     test: Window
 
 
-class ModelFeature(_Frozen):
+class ModelFeature(_Frozen, kw_only=True):
     """One input of the model: its name, the column it encodes, and the vocabulary where it has one."""
 
     name: str
@@ -76,7 +76,7 @@ class ModelFeature(_Frozen):
     choices: tuple[str, ...]
 
 
-class ModelInfo(_Frozen):
+class ModelInfo(_Frozen, kw_only=True):
     """What stands beside `model.onnx`: enough to serve it, to compare it, and to refuse a foreign one."""
 
     schema_version: int = 1
@@ -91,7 +91,7 @@ class ModelInfo(_Frozen):
     parity: float  # largest |ONNX - estimator| over the test split
 
 
-class Estimate(_Frozen):
+class Estimate(_Frozen, kw_only=True):
     """A metric and its confidence interval."""
 
     value: float
@@ -99,7 +99,7 @@ class Estimate(_Frozen):
     high: float
 
 
-class SliceMetrics(_Frozen):
+class SliceMetrics(_Frozen, kw_only=True):
     """One group of the test rows. `auc` is None when there are too few rows, or only one outcome."""
 
     by: str
@@ -109,7 +109,7 @@ class SliceMetrics(_Frozen):
     auc: Estimate | None
 
 
-class Metrics(_Frozen):
+class Metrics(_Frozen, kw_only=True):
     """What `evaluate` measured on the test window."""
 
     schema_version: int = 1
