@@ -5,7 +5,7 @@ type or a NaN (which JSON writes as null) is an error, never a default.
 """
 
 import math
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from slipway.errors import Broken
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 DIGITS = 9  # floats are rounded on the way out, so that the last bits of a processor do not reach Git
+
+Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
 
 
 def dumps(record: msgspec.Struct) -> str:
@@ -119,3 +121,34 @@ class Metrics(_Frozen, kw_only=True):
     overall: dict[str, Estimate]  # auc, average_precision, log_loss, brier, calibration_error, f1, cost
     slices: tuple[SliceMetrics, ...]
     importance: dict[str, float]  # AUC lost when the feature is shuffled
+
+
+class Descriptor(_Frozen, kw_only=True, rename={"media_type": "mediaType"}, forbid_unknown_fields=False):
+    """A blob of a registry, in the words of the OCI image specification; what others write into theirs is dropped."""
+
+    media_type: str
+    digest: Digest
+    size: int
+
+
+class RuntimeLock(_Frozen, kw_only=True):
+    """The runtime image that releases stand on: what must be known of it to append a layer without its blobs."""
+
+    schema_version: int = 1
+    platform: str  # os/architecture
+    repository: str | None  # host/name that holds its blobs; None until somebody has built it on a registry of theirs
+    manifest_digest: Digest
+    config: dict[str, Any]  # the image configuration, as its registry holds it
+    layers: tuple[Descriptor, ...]
+
+
+class Bundle(_Frozen, kw_only=True):
+    """What a bento was made from, baked into it: the chain from a prediction back to the commit and the data."""
+
+    schema_version: int = 1
+    version: str  # of the release, semantic
+    source_commit: str
+    data_digest: str
+    recipe_digest: str
+    model_digest: str  # of model.onnx; the service is ready only with exactly that model
+    request_version: int
