@@ -1,1 +1,55 @@
-"""The command line: one verb per module of `commands`, imported when it is called."""
+"""The command line: one verb per module of `commands`; errors become a sentence, a remedy and an exit code here."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from slipway import __version__
+from slipway import quiet as quiet  # before any library reads the environment
+from slipway.commands import console
+from slipway.errors import SlipwayError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Exit codes: 0 accepted, 1 rejected, 2 broken. `slipway VERB --help` has examples.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def slipway(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Ship machine-learning models: train, gate, package, register, release. Git never lies about what is live."""
+    if version:
+        console.print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except SlipwayError as error:
+        _report(error)
+        sys.exit(error.exit_code)
+
+
+def _report(error: SlipwayError) -> None:
+    outcome = "rejected" if error.exit_code == 1 else "broken"
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"outcome": outcome, "what": error.what, "remedy": error.remedy}) + "\n")
+    else:
+        stderr = Console(stderr=True, highlight=False)
+        stderr.print(f"[bold red]{outcome}[/] {escape(error.what)}\n[dim]->[/] {escape(error.remedy)}")
+
+
+if __name__ == "__main__":
+    main()

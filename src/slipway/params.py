@@ -86,13 +86,13 @@ class Budget(_Section):
 
 
 class Gate(_Section):
-    """What a candidate must reach. Floors are on the cautious end of an interval; null switches a rule off."""
+    """What a candidate must reach; null switches a rule off."""
 
     auc_floor: Share | None
     calibration_ceiling: Share | None
-    cost_ceiling: Positive | None  # expected cost per flight
-    auc_margin: Share | None  # may be worse than the champion by this much at most, with confidence
-    cost_margin: Share | None
+    cost_ceiling: Positive | None  # as a share of what it costs never to warn
+    auc_margin: Share | None
+    cost_margin: Positive | None  # per flight
     slice_auc_floor: Share | None
     slice_auc_margin: Share | None
     budget: Budget

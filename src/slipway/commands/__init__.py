@@ -1,0 +1,28 @@
+"""Acts on the world: one module per verb. Heavy libraries are imported inside the functions that use them.
+
+Every verb ends with 0 (accepted), 1 (rejected) or 2 (broken), and prints either text for a person or, with `--json`,
+one JSON document and nothing else.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console, RenderableType
+
+from slipway import records
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Root = Annotated[Path, typer.Option("--root", help="The repository.", file_okay=False)]
+
+console = Console(highlight=False)
+
+
+def emit(result: msgspec.Struct, text: RenderableType, *, as_json: bool) -> None:
+    """Print a verb's result: the record as JSON, or its rendering for a person."""
+    if as_json:
+        sys.stdout.write(records.dumps(result))
+    else:
+        console.print(text)
