@@ -26,8 +26,16 @@ def _logistic(params: Train) -> "Pipeline":
     vocabularies = [[float(code) for code in range(len(FEATURES[position].choices))] for position in categories]
     encode = ColumnTransformer(
         [
-            ("categories", OneHotEncoder(categories=vocabularies, handle_unknown="ignore", sparse_output=False), categories),
-            ("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
+            (
+                "categories",
+                OneHotEncoder(categories=vocabularies, handle_unknown="ignore", sparse_output=False),
+                categories,
+            ),
+            (
+                "numbers",
+                make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
+                numbers,
+            ),
         ]
     )
     settings = params.logistic_regression

@@ -118,4 +118,6 @@ def parse(raw: Any, origin: str = "params.yaml") -> Params:  # noqa: ANN401  # w
     try:
         return msgspec.convert(raw, Params)
     except msgspec.ValidationError as error:
-        raise Broken(f"{origin}: {error}", "Compare the file with src/slipway/params.py, which documents each key.") from error
+        raise Broken(
+            f"{origin}: {error}", "Compare the file with src/slipway/params.py, which documents each key."
+        ) from error

@@ -36,7 +36,7 @@ class Scorer:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001  # onnxruntime's own exceptions share no base class but this
+        except Exception as error:  # onnxruntime's own exceptions share no base class but this
             raise Broken(f"model.onnx cannot be loaded: {error}", "Run `dvc repro train` to make it again.") from error
 
     def score(self, inputs: Floats) -> Probabilities:

@@ -62,7 +62,11 @@ def scored_rows(test: pl.DataFrame, probability: metrics.Vector) -> Scored:
 def slice_labels(test: pl.DataFrame) -> dict[str, pl.Series]:
     """The groups in which the model must hold: a label per row, by kind of group."""
     starts = list(HOUR_BANDS)
-    bands = (test["sched_dep_time"] // 100).cut(starts[1:], labels=list(HOUR_BANDS.values()), left_closed=True).cast(pl.String)
+    bands = (
+        (test["sched_dep_time"] // 100)
+        .cut(starts[1:], labels=list(HOUR_BANDS.values()), left_closed=True)
+        .cast(pl.String)
+    )
     return {"origin": test["origin"], "carrier": test["carrier"], "hour": bands}
 
 
@@ -117,7 +121,9 @@ def _plots(scored: Scored, importance: dict[str, float], folder: Path) -> None:
     _curve(folder / "precision_recall.csv", recall=recall, precision=precision)
     _curve(folder / "calibration.csv", predicted=predicted, observed=observed)
     ranked = sorted(importance.items(), key=lambda item: -item[1])
-    pl.DataFrame(ranked, schema=["feature", "auc_lost"], orient="row").write_csv(folder / "importance.csv", float_precision=6)
+    pl.DataFrame(ranked, schema=["feature", "auc_lost"], orient="row").write_csv(
+        folder / "importance.csv", float_precision=6
+    )
 
 
 def _curve(path: Path, **columns: metrics.Vector) -> None:

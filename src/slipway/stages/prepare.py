@@ -17,7 +17,10 @@ from slipway.records import Split, Window
 from slipway.schema import KEYS, TARGET_MINUTES
 from slipway.stages import run
 
-COLUMNS = (*features.READ, *(name for name in ("date", "origin", "carrier", "sched_dep_time", "dest") if name not in features.READ))
+COLUMNS = (
+    *features.READ,
+    *(name for name in ("date", "origin", "carrier", "sched_dep_time", "dest") if name not in features.READ),
+)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,7 +36,8 @@ def main(argv: list[str] | None = None) -> None:
 
     with files.new_folder(args.out) as folder:
         windows = {
-            name: _write(args.data, chosen, folder / f"{name}.parquet") for name, chosen in (("train", train), ("test", test))
+            name: _write(args.data, chosen, folder / f"{name}.parquet")
+            for name, chosen in (("train", train), ("test", test))
         }
         files.write_record(folder / "split.json", Split(**windows))
 
@@ -41,7 +45,9 @@ def main(argv: list[str] | None = None) -> None:
 def joined(data: Path, month: str) -> pl.DataFrame:
     """All scheduled flights of a month with the weather of their hour and what is known of their aircraft."""
     flights = pl.read_parquet(data / "flights" / f"{month}.parquet")
-    weather = pl.read_parquet(data / "weather" / f"{month}.parquet").unique(KEYS["weather"], keep="first", maintain_order=True)
+    weather = pl.read_parquet(data / "weather" / f"{month}.parquet").unique(
+        KEYS["weather"], keep="first", maintain_order=True
+    )
     planes = pl.read_parquet(data / "planes.parquet")
     return (
         flights.with_columns((pl.col("sched_dep_time") // 100).cast(pl.Int8).alias("hour"))
@@ -72,7 +78,9 @@ def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
     if writer is None or not rows:
         raise Broken(f"no flight with a known arrival in {', '.join(chosen)}", "Look at the data of these months.")
     writer.close()
-    return Window(first=str(min(days)), last=str(max(days)), rows=rows, late_share=late / rows, coverage=rows / scheduled)
+    return Window(
+        first=str(min(days)), last=str(max(days)), rows=rows, late_share=late / rows, coverage=rows / scheduled
+    )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def validate(train: pl.DataFrame, params: Params) -> dict[str, float]:
     before, after = train.filter(pl.col("date") <= border), train.filter(pl.col("date") > border)
     inputs, truth, unseen = features.matrix(before), before["late"].to_numpy(), features.matrix(after)
     return {
-        name: float(log_loss(after["late"], estimator.fit(inputs, truth).predict_proba(unseen)[:, 1], labels=[False, True]))
+        name: float(
+            log_loss(after["late"], estimator.fit(inputs, truth).predict_proba(unseen)[:, 1], labels=[False, True])
+        )
         for name, estimator in model.candidates(params.train).items()
     }
 
