@@ -1,0 +1,76 @@
+"""What a folder of rendered manifests says: its objects, and the one image it runs.
+
+A tree is a folder as {file name: text}. `k8s/next/<env>` is what the sources render to, with an image that does not
+exist (`UNRELEASED`); `k8s/rendered/<env>` is what runs: the same text with a released image, or nothing yet.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from slipway.errors import Broken
+
+Tree = Mapping[str, str]
+
+UNRELEASED = "ghcr.io/example/flights:0.0.0@sha256:" + 64 * "0"
+REFERENCE = re.compile(r"^[a-z0-9][a-z0-9./:-]*:(?P<version>\d+\.\d+\.\d+)@(?P<digest>sha256:[0-9a-f]{64})$")
+_IMAGE_LINE = re.compile(r"^(\s*(?:- )?image: )(\S+)$", re.MULTILINE)
+
+
+def parse(text: str, origin: str) -> list[dict[str, Any]]:
+    """Read the objects of a YAML text; `origin` names it in an error.
+
+    Raises:
+        Broken: it is no YAML, or a document is not an object.
+
+    """
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise Broken(f"{origin} is no YAML: {error}", "Mend the file, or render it again.") from error
+    for document in documents:
+        if not isinstance(document, dict):
+            raise Broken(f"{origin} holds a document that is no object.", "Mend the file, or render it again.")
+    return documents
+
+
+def objects(tree: Tree) -> list[dict[str, Any]]:
+    """Read the objects of a tree, in the order of its file names."""
+    return [document for name in sorted(tree) for document in parse(tree[name], name)]
+
+
+def images(texts: Iterable[str]) -> list[str]:
+    """Image references, in order, one for each line that names one."""
+    return [match[2] for text in texts for match in _IMAGE_LINE.finditer(text)]
+
+
+def image_of(tree: Tree) -> str:
+    """Name the image that a tree runs.
+
+    Raises:
+        Broken: no line names one, or several do.
+
+    """
+    found = images(tree[name] for name in sorted(tree))
+    if len(found) != 1:
+        raise Broken(
+            f"The manifests name {len(found)} images instead of one: {found}.", "Run `slipway manifests render`."
+        )
+    return found[0]
+
+
+def with_image(tree: Tree, reference: str) -> dict[str, str]:
+    """Copy a tree, its one image replaced by `reference`, written NAME:VERSION@sha256:DIGEST.
+
+    Raises:
+        Broken: the tree does not name exactly one image, or `reference` has no version or no digest.
+
+    """
+    image_of(tree)
+    if not REFERENCE.match(reference):
+        raise Broken(
+            f"{reference!r} is no image by version and digest.", "Write it as NAME:1.2.3@sha256:<64 hex digits>."
+        )
+    return {name: _IMAGE_LINE.sub(lambda match: match[1] + reference, text) for name, text in tree.items()}
