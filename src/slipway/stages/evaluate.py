@@ -61,12 +61,8 @@ def scored_rows(test: pl.DataFrame, probability: metrics.Vector) -> Scored:
 
 def slice_labels(test: pl.DataFrame) -> dict[str, pl.Series]:
     """The groups in which the model must hold: a label per row, by kind of group."""
-    starts = list(HOUR_BANDS)
-    bands = (
-        (test["sched_dep_time"] // 100)
-        .cut(starts[1:], labels=list(HOUR_BANDS.values()), left_closed=True)
-        .cast(pl.String)
-    )
+    first = np.searchsorted(list(HOUR_BANDS), (test["sched_dep_time"] // 100).to_numpy(), side="right") - 1
+    bands = pl.Series(np.array(list(HOUR_BANDS.values()))[first])
     return {"origin": test["origin"], "carrier": test["carrier"], "hour": bands}
 
 

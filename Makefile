@@ -1,0 +1,39 @@
+# Every target makes .venv first, from the hashed lock; it is remade only when a lock changes.
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help demo test test-full soak load bench lint data venv
+help: ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+
+demo: venv ## tell the story: from data to a served release, in a throw-away clone under build/demo/
+	slipway demo
+
+test: data ## every test that needs no more than Python, git and make
+	pytest tests --ignore=tests/full --ignore=tests/load -n 2 --dist loadgroup
+
+test-full: data ## what also needs Debian packages, Go and root: registry, kustomize, no network
+	scripts/debian.sh
+	pytest tests/full
+
+soak: data ## every validation rule and gate refused through `dvc repro`, one by one
+	pytest tests/soak -n 2
+
+load: data ## p95 of the service under load against the objective
+	python tests/load/run.py
+
+bench: data ## the tables of docs/benchmarks.md, measured here
+	python bench/serving.py
+	python bench/pipeline.py
+
+lint: venv ## format, lint, types, import contracts
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+data: venv ## pull the sample data
+	dvc pull --quiet data.dvc replay.dvc
+
+venv:
+	@scripts/venv.sh

@@ -1,0 +1,114 @@
+"""The small profile that every area shares: real flights, thinned, run through the real stages."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway import quiet  # noqa: F401  # before any library reads the environment
+
+ROOT = Path(__file__).parents[1]
+MONTHS = ("2013-03", "2013-04")
+FLIGHTS_A_MONTH = 2400
+STAGES = {
+    "validate": ["--data", "data", "--out", "artifacts/validation.json"],
+    "prepare": ["--data", "data", "--out", "artifacts/splits"],
+    "train": ["--splits", "artifacts/splits", "--out", "artifacts/model"],
+    "evaluate": [
+        *("--splits", "artifacts/splits", "--model", "artifacts/model"),
+        *("--metrics", "artifacts/metrics.json", "--plots", "artifacts/plots"),
+    ],
+}
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Work in a folder, as a stage does that DVC runs."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with data/, params.yaml and dvc.yaml, in which stages run in this process."""
+
+    root: Path
+
+    def run(self, *stages: str) -> "Project":
+        """Run stages, by default all but the slow validation."""
+        with inside(self.root):
+            for stage in stages or ("prepare", "train", "evaluate"):
+                import_module(f"slipway.stages.{stage}").main(STAGES[stage])
+        return self
+
+    def params(self, **changes: Any) -> "Project":
+        """Change parameters, by dotted name with `__` for the dot: train__parity=1e-9."""
+        path = self.root / "params.yaml"
+        raw = yaml.safe_load(path.read_text())
+        for name, value in changes.items():
+            *sections, key = name.split("__")
+            target = raw
+            for section in sections:
+                target = target[section]
+            target[key] = value
+        path.write_text(yaml.safe_dump(raw))
+        return self
+
+    def flights(self, change: Callable[[Any], Any], month: str | None = None) -> "Project":
+        """Rewrite the flights of a month, or of all, through a function from frame to frame."""
+        import polars as pl
+
+        for path in sorted((self.root / "data" / "flights").glob(f"{month or '*'}.parquet")):
+            change(pl.read_parquet(path)).write_parquet(path)
+        return self
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/ of the small profile; read only, copy before changing it."""
+    import polars as pl
+
+    full = ROOT / "data"
+    assert (full / "planes.parquet").exists(), "no data: `make data` pulls it from the sample remote"
+    data = tmp_path_factory.mktemp("small") / "data"
+    for kind in ("flights", "weather"):
+        (data / kind).mkdir(parents=True)
+        for month in MONTHS:
+            table = pl.read_parquet(full / kind / f"{month}.parquet")
+            step = max(1, table.height // FLIGHTS_A_MONTH) if kind == "flights" else 1
+            table.gather_every(step).head(FLIGHTS_A_MONTH if kind == "flights" else table.height).write_parquet(
+                data / kind / f"{month}.parquet"
+            )
+    shutil.copy(full / "planes.parquet", data)
+    return data
+
+
+@pytest.fixture(scope="session")
+def make_project(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
+    """Return a function that makes a fresh project of the small profile, nothing run yet."""
+
+    def make() -> Project:
+        root = tmp_path_factory.mktemp("project")
+        shutil.copytree(small_data, root / "data")
+        shutil.copy(ROOT / "tests" / "small" / "params.yaml", root)
+        shutil.copy(ROOT / "dvc.yaml", root)
+        return Project(root)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(make_project: Callable[[], Project]) -> Project:
+    """A project of the small profile with its model trained and evaluated; read only."""
+    return make_project().run()
