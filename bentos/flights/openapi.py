@@ -1,0 +1,126 @@
+"""The OpenAPI document of the hot routes, made from the contract. BentoML's own document does not know them."""
+
+from typing import Any
+
+from contract import EXPECTED, FIELDS, MAX_BYTES, MAX_ROWS
+from slipway import schema
+from slipway.schema import Column, Kind
+
+SHAPES: dict[Kind, Any] = {
+    Kind.CATEGORY: lambda column: {"type": "string", "enum": list(column.choices)},
+    Kind.CLOCK: lambda _: {"type": "integer", "minimum": 0, "maximum": 2359},
+    Kind.DATE: lambda _: {"type": "string", "format": "date"},
+    Kind.NUMBER: lambda column: {"type": "number", "minimum": column.low, "maximum": column.high},
+    Kind.TEXT: lambda _: {"type": "string", "maxLength": 64},
+}
+PREDICT_PROBLEMS = {
+    "400": "The body is not valid JSON",
+    "405": "Not a POST",
+    "408": "The body did not arrive in time",
+    "413": f"The body is larger than {MAX_BYTES} bytes",
+    "415": "The content type is not application/json",
+    "422": f"A field is missing, unknown or wrong, or there are not 1 to {MAX_ROWS} flights",
+    "503": "Not ready: the model is not the one that the bento was made for; or too busy",
+}
+
+
+def document() -> dict[str, Any]:
+    """Build the document, OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Will the flight be late?",
+            "version": str(schema.VERSION),
+            "description": f"Probability that a flight arrives {schema.TARGET_MINUTES} minutes late or more.",
+        },
+        "paths": {
+            "/predict": {"post": _predict()},
+            "/choices": {
+                "get": _get("Fields of a flight and what may be chosen", {"type": "array", "items": {"type": "object"}})
+            },
+            "/version": {"get": _get("Where the served model comes from", {"type": "object"}, ready=True)},
+            "/livez": {"get": _probe("The process answers")},
+            "/healthz": {"get": _probe("The process answers")},
+            "/readyz": {"get": _probe("The model is open and is the one that was released", ready=True)},
+            "/metrics": {"get": _probe("Metrics, in the text format of Prometheus")},
+        },
+        "components": {"schemas": {"Flight": flight(), "Prediction": _prediction(), "Problem": _problem()}},
+    }
+
+
+def flight() -> dict[str, Any]:
+    """JSON Schema of one flight."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [column.name for column in FIELDS if column.required],
+        "properties": {column.name: _property(column) for column in FIELDS},
+    }
+
+
+def _property(column: Column) -> dict[str, Any]:
+    shape: dict[str, Any] = SHAPES[column.kind](column)
+    if not column.required:
+        shape["type"] = [shape["type"], "null"]
+        if "enum" in shape:
+            shape["enum"].append(None)
+    return shape | {"description": f"{column.about}; {EXPECTED[column.kind](column)}"}
+
+
+def _prediction() -> dict[str, Any]:
+    properties = {
+        "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "of arriving late"},
+        "late": {
+            "type": "boolean",
+            "description": "the decision: the probability is at or above the model's threshold",
+        },
+        "version": {"type": "string", "description": "the release that answered"},
+        "model": {"type": "string", "description": "first digits of the model's digest"},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _problem() -> dict[str, Any]:
+    properties = {
+        "status": {"type": "integer"},
+        "reason": {"type": "string", "description": "one of few words"},
+        "error": {"type": "string", "description": "what is wrong, in a sentence"},
+        "field": {"type": "string"},
+        "row": {"type": "integer", "minimum": 0, "description": "in a request with many flights, from 0"},
+        "allowed": {"description": "what is allowed instead", "type": ["string", "array"], "items": {"type": "string"}},
+    }
+    return {"type": "object", "required": ["status", "reason", "error"], "properties": properties}
+
+
+def _predict() -> dict[str, Any]:
+    def one_or_many(name: str) -> dict[str, Any]:
+        one = {"$ref": f"#/components/schemas/{name}"}
+        return {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ROWS}]}
+
+    return {
+        "operationId": "predict",
+        "summary": f"Predict one flight, or 1 to {MAX_ROWS}; an array is answered by an array in the same order",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": one_or_many("Flight")}}},
+        "responses": {"200": _json("One prediction per flight", one_or_many("Prediction"))}
+        | {status: _refusal(why) for status, why in PREDICT_PROBLEMS.items()},
+    }
+
+
+def _get(what: str, shape: dict[str, Any], *, ready: bool = False) -> dict[str, Any]:
+    return {"summary": what, "responses": {"200": _json(what, shape)} | (_unready() if ready else {})}
+
+
+def _probe(what: str, *, ready: bool = False) -> dict[str, Any]:
+    return {"summary": what, "responses": {"200": {"description": what}} | (_unready() if ready else {})}
+
+
+def _unready() -> dict[str, Any]:
+    return {"503": _refusal("Not ready")}
+
+
+def _refusal(why: str) -> dict[str, Any]:
+    return _json(why, {"$ref": "#/components/schemas/Problem"})
+
+
+def _json(what: str, shape: dict[str, Any]) -> dict[str, Any]:
+    return {"description": what, "content": {"application/json": {"schema": shape}}}

@@ -1,0 +1,166 @@
+"""The routes of the service, as a plain ASGI application in front of BentoML's own.
+
+/predict is answered here, outside BentoML's middleware, which would cost fifteen times the work itself. So its limits
+do not cover the route either; the ones that do are here: bytes, rows, seconds for a body, requests that wait for one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+import pages
+import telemetry
+from contract import MAX_BYTES, Prediction, Problem, Refused, decode
+from predictor import Predictor
+from slipway.errors import SlipwayError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+BENTOML = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
+BODY_SECONDS = 10.0
+MAX_DROPPED = 16 << 20  # bytes; a larger body is refused by its length, unread
+MAX_WAITING = 100  # requests whose body has not arrived; the rest costs no memory, as it is answered without a pause
+JSON = (b"content-type", b"application/json")
+encode = msgspec.json.Encoder().encode
+
+
+class Application:
+    """Answers our routes and hands BentoML's on. The model is opened when the server starts, not when this is made."""
+
+    def __init__(self, inner: Asgi, folder: Path, release: str | None) -> None:
+        self._inner, self._folder, self._release = inner, folder, release
+        self._answers = pages.still(folder)
+        self._waiting = 0
+        self._predictor: Predictor | None = None
+        self._refusal = Problem(503, "not-ready", "The service is starting.")
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self._open()
+            await self._inner(scope, receive, send)
+        elif scope["path"] == "/predict":
+            await self._predict(scope, receive, send)
+        elif scope["path"] in self._answers:
+            await self._still(self._answers[scope["path"]], scope, send)
+        elif scope["path"] in BENTOML:
+            await self._inner(scope, receive, send)
+        else:
+            routes = ("/predict", *self._answers, *sorted(BENTOML))
+            await _refuse(send, "other", Problem(404, "route", "There is nothing at this path.", allowed=routes))
+
+    def _open(self) -> None:
+        try:
+            self._predictor = predictor = Predictor(self._folder)
+        except SlipwayError as error:
+            logging.getLogger("slipway").error("not ready: %s", error.what)  # noqa: TRY400  # a sentence
+            self._refusal = Problem(503, "not-ready", f"The service has no model that it may serve: {error.what}.")
+            answer = pages.Answer(503, b"application/json", encode(self._refusal))
+            self._answers |= {"/readyz": answer, "/version": answer}
+        else:
+            self._version = self._release or predictor.bundle.version
+            self._model = predictor.info.model_digest.removeprefix("sha256:")[:12]
+            self._answers["/version"] = pages.version(self._version, predictor.bundle, predictor.info)
+
+    async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
+        start = perf_counter()
+        try:
+            _check_head(scope)
+            body = self._answer(await self._body(receive))
+        except Refused as refused:
+            await _refuse(send, "/predict", refused.problem)
+        else:
+            telemetry.requests("/predict", 200).inc()
+            await _reply(send, 200, body, JSON)
+        telemetry.LATENCY.observe(perf_counter() - start)
+
+    async def _body(self, receive: Receive) -> bytes:
+        if self._waiting >= MAX_WAITING:
+            raise Refused(Problem(503, "busy", f"{MAX_WAITING} requests are waiting for their bodies; try again soon."))
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await _read(receive)
+        except TimeoutError:
+            raise Refused(Problem(408, "body", f"The body did not arrive within {BODY_SECONDS:g} seconds.")) from None
+        finally:
+            self._waiting -= 1
+
+    def _answer(self, body: bytes) -> bytes:
+        if self._predictor is None:
+            raise Refused(self._refusal)
+        flights, many = decode(body)
+        scores, threshold = self._predictor.score(flights), self._predictor.info.threshold
+        answers = [Prediction(score, score >= threshold, self._version, self._model) for score in scores]
+        late = sum(answer.late for answer in answers)
+        if late:
+            telemetry.LATE.inc(late)
+        if late < len(answers):
+            telemetry.ON_TIME.inc(len(answers) - late)
+        return encode(answers if many else answers[0])
+
+    async def _still(self, answer: pages.Answer, scope: Message, send: Send) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            await _refuse(send, scope["path"], _wrong_method("GET, HEAD"))
+            return
+        telemetry.requests(scope["path"], answer.status).inc()
+        await _reply(send, answer.status, answer.body, (b"content-type", answer.kind), *pages.HEADERS)
+
+
+def _wrong_method(right: str) -> Problem:
+    return Problem(405, "method", f"This path answers {right} only.", allowed=right)
+
+
+def _check_head(scope: Message) -> None:
+    if scope["method"] != "POST":
+        raise Refused(_wrong_method("POST"))
+    for name, value in scope["headers"]:
+        if name == b"content-type" and value.partition(b";")[0].strip().lower() != b"application/json":
+            raise Refused(Problem(415, "media", "Send JSON, with the header content-type: application/json."))
+        if name == b"content-length" and int(value) > MAX_DROPPED:
+            raise Refused(_too_large())
+
+
+def _too_large() -> Problem:
+    return Problem(413, "size", f"The body is larger than {MAX_BYTES} bytes.")
+
+
+async def _read(receive: Receive) -> bytes:
+    """Read a body. A too large one is dropped as it comes: most clients listen only when they have sent it all."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BYTES:
+            parts.append(part)
+        more = message.get("more_body", False) and size <= MAX_DROPPED
+    if size > MAX_BYTES:
+        raise Refused(_too_large())
+    return b"".join(parts)
+
+
+async def _refuse(send: Send, route: str, problem: Problem) -> None:
+    telemetry.requests(route, problem.status).inc()
+    telemetry.rejected(problem.reason).inc()
+    allow = [(b"allow", str(problem.allowed).encode())] if problem.status == 405 else []
+    await _reply(send, problem.status, encode(problem), JSON, *allow)
+
+
+async def _reply(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    start = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*headers, (b"content-length", b"%d" % len(body))],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

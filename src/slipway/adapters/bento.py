@@ -1,0 +1,149 @@
+"""BentoML: a bento as a deterministic tree of files, and a bento as a running process."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from slipway import records
+from slipway.errors import Broken
+from slipway.quiet import SILENT
+from slipway.records import Bundle
+
+NAME = "flights"
+MODULES = (
+    "__init__.py",
+    "adapters/__init__.py",
+    "adapters/onnx.py",
+    "digests.py",
+    "errors.py",
+    "features.py",
+    "records.py",
+    "schema.py",
+)
+"""What the service imports from this package; a test serves a bento that holds nothing else."""
+EPOCH = "1970-01-01T00:00:00+00:00"
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+def build(source: Path, model: Path, requirements: Path, bundle: Bundle, out: Path) -> None:
+    """Make the bento of a release: the same arguments, the same tree, wherever and whenever it is made.
+
+    `source` holds the service (bentos/flights), `model` holds model.onnx and model.json, `requirements` is the lock of
+    the runtime image. `out` must not exist.
+
+    Raises:
+        Broken: `bentoml build` failed.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="slipway-bento-") as temporary:
+        context, home = Path(temporary, "context"), Path(temporary, "home")
+        _assemble(context, source, model, requirements, bundle)
+        command = ("build", ".", "--version", bundle.version)
+        environment = _environment(home)
+        done = subprocess.run(
+            _bentoml(*command), cwd=context, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Broken(
+                f"bentoml build failed: {done.stderr.strip()[-2000:]}", "Mend what it names, and run it again."
+            )
+        built = home / "bentos" / NAME / bundle.version
+        _settle(built)
+        shutil.copytree(built, out)
+
+
+def _assemble(context: Path, source: Path, model: Path, requirements: Path, bundle: Bundle) -> None:
+    shutil.copytree(source, context, ignore=shutil.ignore_patterns("__pycache__", "Containerfile", "*.lock.json"))
+    for name in MODULES:
+        target = context / "slipway" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(__file__).parents[1] / name, target)
+    (context / "model").mkdir()
+    for name in ("model.onnx", "model.json"):
+        shutil.copyfile(model / name, context / "model" / name)
+    (context / "requirements.txt").write_text(pins(requirements.read_text(encoding="utf-8")), encoding="utf-8")
+    (context / "bundle.json").write_text(records.dumps(bundle), encoding="utf-8")
+
+
+def pins(lock: str) -> str:
+    """Take the hashes out of a lock: BentoML copies it four times, and the runtime image has checked them already."""
+    lines = [line.removesuffix("\\").rstrip() for line in lock.splitlines() if line[:1].isalnum()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _settle(bento: Path) -> None:
+    """Take the time of the build out of the tree, and the builder's umask."""
+    description = bento / "bento.yaml"
+    lines = description.read_text(encoding="utf-8").splitlines(keepends=True)
+    settled = [f"creation_time: '{EPOCH}'\n" if line.startswith("creation_time:") else line for line in lines]
+    description.write_text("".join(settled), encoding="utf-8")
+    for path in bento.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+@contextmanager
+def serving(bento: Path, port: int, variables: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run a bento on a loopback port until the block ends; yields its address once it answers.
+
+    Raises:
+        Broken: it ended, or did not answer /livez in time; says what it wrote.
+
+    """
+    address = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="slipway-serve-") as temporary:
+        log = Path(temporary, "log")
+        command = ("serve", str(bento.resolve()), "--host", "127.0.0.1", "--port", str(port))
+        environment = _environment(Path(temporary, "home")) | dict(variables or {})
+        with log.open("wb") as stream:
+            process = subprocess.Popen(_bentoml(*command), env=environment, stdout=stream, stderr=stream, cwd=temporary)
+        try:
+            _wait(process, address, log)
+            yield address
+        finally:
+            _stop(process)
+
+
+def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not _answers(f"{address}/livez"):
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-2000:]
+            raise Broken(
+                f"the service does not answer at {address}: {tail}", "Read its last lines above; is the port free?"
+            )
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  # a loopback address, made above
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _bentoml(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bentoml", *arguments]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    home.mkdir(parents=True, exist_ok=True)
+    return os.environ | SILENT | {"BENTOML_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
