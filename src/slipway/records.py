@@ -152,3 +152,35 @@ class Bundle(_Frozen, kw_only=True):
     recipe_digest: str
     model_digest: str  # of model.onnx; the service is ready only with exactly that model
     request_version: int
+
+
+class ManifestImages(_Frozen, kw_only=True):
+    """What the rendered manifests run: by environment the image, or None before its first release."""
+
+    schema_version: int = 1
+    running: dict[str, str | None]
+
+
+class Package(_Frozen, kw_only=True):
+    """What `slipway package` made of a bundle: the bento as a tree, and the image as a manifest."""
+
+    schema_version: int = 1
+    bundle: Bundle
+    bento_digest: Digest
+    image_digest: Digest
+
+
+class ReleaseEvent(_Frozen, kw_only=True):
+    """Something that happened to a release in an environment."""
+
+    kind: str  # proposed, promoted
+    environment: str
+    at: str  # ISO 8601, UTC
+    cause: str | None  # of an outcome: verdict, unavailable, error, deadline, person
+
+
+class Stable(_Frozen, kw_only=True):
+    """The recorded stable: the version to go back to, by environment."""
+
+    schema_version: int = 1
+    environments: dict[str, str]

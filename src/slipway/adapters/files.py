@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -100,3 +100,15 @@ def read_tree(root: Path) -> dict[str, tuple[bytes, bool]]:
     if not tree:
         raise Broken(f"{root} holds no file", "Run the step that makes it first.")
     return tree
+
+
+def read_texts(folder: Path, pattern: str) -> dict[str, str]:
+    """Read the text files of a folder that match `pattern`, by name; an absent folder holds none."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob(pattern))}
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Make a folder that holds exactly these text files; what was in it before is gone."""
+    with new_folder(folder) as fresh:
+        for name, text in texts.items():
+            write_text(fresh / name, text)

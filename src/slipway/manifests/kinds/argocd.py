@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from slipway.kinds.base import Name, Object, Part
+from slipway.manifests.kinds.base import Name, Object, Part
 
 
 class Destination(Part, frozen=True):

@@ -5,9 +5,9 @@ Each rule yields what is wrong as "Kind/name: path of the field: why".
 
 from collections.abc import Iterator
 
-from slipway import manifests
-from slipway.environment import Environment
-from slipway.wiring import Rule
+from slipway.manifests import tree
+from slipway.manifests.environment import Environment
+from slipway.manifests.wiring import Rule
 
 SPARE_MEASUREMENTS = 6  # the judge answers for good at its deadline; a few more questions may still be under way
 ERROR_RETRY_SECONDS = 10  # of the Rollouts controller, whatever the interval is
@@ -58,7 +58,7 @@ def life(env: Environment) -> Iterator[str]:
 
 def image(env: Environment) -> Iterator[str]:
     """The image is named by version and digest: a tag alone can change under a running release."""
-    if not manifests.REFERENCE.match(env.container.image):
+    if not tree.REFERENCE.match(env.container.image):
         at = f"{env.deployment.label}: spec.template.spec.containers[0].image"
         yield f"{at}: {env.container.image!r} must be NAME:VERSION@sha256:DIGEST"
 
@@ -102,9 +102,7 @@ def analysis(env: Environment) -> Iterator[str]:
 
 def placement(env: Environment) -> Iterator[str]:
     """Everything is in one namespace, and synced at once: a wave or a hook makes Argo CD wait for a canary to end."""
-    named = (env.deployment, env.rollout, env.split, env.route, env.account, env.budget, env.policy)
-    others = (*env.services.values(), *env.templates.values(), *env.autoscalers, *env.monitors)
-    for each in (*named, *others):
+    for each in env.objects:
         if each.metadata.namespace != env.rollout.metadata.namespace:
             yield f"{each.label}: metadata.namespace: must be {env.rollout.metadata.namespace}, as of the Rollout"
         for annotation in ("argocd.argoproj.io/sync-wave", "argocd.argoproj.io/hook"):

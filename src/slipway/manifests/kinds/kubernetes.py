@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from slipway.kinds.base import Labels, Name, Object, Part, Quantity, RolloutReference, Selector
+from slipway.manifests.kinds.base import Labels, Name, Object, Part, Quantity, RolloutReference, Selector
 
 Seconds = Annotated[int, msgspec.Meta(ge=1)]
 NotRoot = Annotated[int, msgspec.Meta(ge=1000)]

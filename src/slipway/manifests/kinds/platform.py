@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from slipway.kinds.base import Duration, Name, Object, Part, Selector
+from slipway.manifests.kinds.base import Duration, Name, Object, Part, Selector
 
 
 class WeightedService(Part, frozen=True):

@@ -1,4 +1,4 @@
-"""Do the names resolve?
+"""Do the names resolve.
 
 Kubernetes accepts a reference to nothing, and so does kustomize: a `namePrefix` renames the Deployment and leaves the
 Rollout's `workloadRef` behind, and the cluster then runs no canary at all.
@@ -8,7 +8,7 @@ Each rule yields what is wrong as "Kind/name: path of the field: why".
 
 from collections.abc import Callable, Iterable, Iterator
 
-from slipway.environment import Environment
+from slipway.manifests.environment import Environment
 
 Rule = Callable[[Environment], Iterator[str]]
 

@@ -7,8 +7,8 @@ To use another field, add it here with its type, and say in the type what it may
 
 import msgspec
 
-from slipway.kinds import argocd, kubernetes, platform, rollouts
-from slipway.kinds.base import Object
+from slipway.manifests.kinds import argocd, kubernetes, platform, rollouts
+from slipway.manifests.kinds.base import Object
 
 KINDS: dict[tuple[str, str], type[Object]] = {
     ("v1", "Service"): kubernetes.Service,

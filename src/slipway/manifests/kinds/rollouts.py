@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from slipway.kinds.base import Duration, Name, Object, Part, WorkloadReference
+from slipway.manifests.kinds.base import Duration, Name, Object, Part, WorkloadReference
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 

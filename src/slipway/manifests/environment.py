@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from slipway import kinds
-from slipway.kinds import kubernetes, platform, rollouts
-from slipway.kinds.base import Object
+from slipway.manifests import kinds
+from slipway.manifests.kinds import kubernetes, platform, rollouts
+from slipway.manifests.kinds.base import Object
 
 Kind = TypeVar("Kind", bound=Object)
 ONE_OF_EACH = (
@@ -36,6 +36,12 @@ class Environment:
     templates: dict[str, rollouts.AnalysisTemplate]
     autoscalers: tuple[kubernetes.HorizontalPodAutoscaler, ...]
     monitors: tuple[platform.ServiceMonitor, ...]
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        """All of them."""
+        named = (self.deployment, self.rollout, self.split, self.route, self.account, self.budget, self.policy)
+        return (*named, *self.services.values(), *self.templates.values(), *self.autoscalers, *self.monitors)
 
     @property
     def container(self) -> kubernetes.Container:

@@ -1,7 +1,7 @@
-"""What a folder of rendered manifests says: its objects, and the one image it runs.
+"""A folder of rendered manifests as text, {file name: text}: its objects, and the one image that it runs.
 
-A tree is a folder as {file name: text}. `k8s/next/<env>` is what the sources render to, with an image that does not
-exist (`UNRELEASED`); `k8s/rendered/<env>` is what runs: the same text with a released image, or nothing yet.
+`k8s/next/<env>` is what the sources render to, with an image that does not exist; `k8s/rendered/<env>` is what runs:
+the same text with a released image, or no manifest at all before the first release.
 """
 
 import re
@@ -14,7 +14,9 @@ from slipway.errors import Broken
 
 Tree = Mapping[str, str]
 
-UNRELEASED = "ghcr.io/example/flights:0.0.0@sha256:" + 64 * "0"
+ENVIRONMENTS = ("staging", "production")
+FOLLOWING = "staging"  # the environment that a merge may change
+UNRELEASED = ":0.0.0@sha256:" + 64 * "0"  # ends the reference in k8s/base, and must never be applied
 REFERENCE = re.compile(r"^[a-z0-9][a-z0-9./:-]*:(?P<version>\d+\.\d+\.\d+)@(?P<digest>sha256:[0-9a-f]{64})$")
 _IMAGE_LINE = re.compile(r"^(\s*(?:- )?image: )(\S+)$", re.MULTILINE)
 
@@ -74,3 +76,22 @@ def with_image(tree: Tree, reference: str) -> dict[str, str]:
             f"{reference!r} is no image by version and digest.", "Write it as NAME:1.2.3@sha256:<64 hex digits>."
         )
     return {name: _IMAGE_LINE.sub(lambda match: match[1] + reference, text) for name, text in tree.items()}
+
+
+def faults(name: str, proposed: Tree, rendered: Tree) -> list[str]:
+    """Say what is wrong with the trees of environment `name`: `proposed` in k8s/next, `rendered` in k8s/rendered.
+
+    Staging follows the sources with each merge; production is what its last release made of them, and the rules of that
+    day held for it.
+    """
+    problems = []
+    if not image_of(proposed).endswith(UNRELEASED):
+        problems.append(f"k8s/next/{name}: image: must end with {UNRELEASED}; only a release names an image")
+    if not rendered:
+        return problems
+    image = image_of(rendered)
+    if image.endswith(UNRELEASED) or not REFERENCE.match(image):
+        problems.append(f"k8s/rendered/{name}: image: {image!r} was never released and must not be applied")
+    elif name == FOLLOWING and rendered != with_image(proposed, image):
+        problems.append(f"k8s/rendered/{name}: differs from k8s/next/{name} in more than the image")
+    return problems

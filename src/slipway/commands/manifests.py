@@ -1,0 +1,59 @@
+"""`slipway manifests`: render what the cluster shall apply, and refuse what it must not."""
+
+from pathlib import Path
+
+from slipway import manifests
+from slipway.adapters import files, kustomize
+from slipway.commands import Json, Root, emit
+from slipway.errors import Rejected
+from slipway.manifests import delivery, tree
+from slipway.manifests.environment import Environment
+from slipway.records import ManifestImages
+
+
+def check(root: Root = Path(), as_json: Json = False) -> None:
+    """Hold the rendered manifests, and what Argo CD is told of them, to every rule.
+
+    For example `slipway manifests check`, or `slipway manifests check --json`.
+    """
+    problems: list[str] = []
+    environments: dict[str, Environment] = {}
+    running: dict[str, str | None] = {}
+    for name in tree.ENVIRONMENTS:
+        proposed, rendered = _read(root, "next", name), _read(root, "rendered", name)
+        environment, found = manifests.examine(tree.objects(proposed))
+        problems += [f"k8s/next/{name}: {problem}" for problem in found] + tree.faults(name, proposed, rendered)
+        environments |= {name: environment} if environment else {}
+        running[name] = tree.image_of(rendered) if rendered else None
+    if len(environments) == len(tree.ENVIRONMENTS):
+        objects = tree.objects(files.read_texts(root / "argocd", "*.yaml"))
+        problems += [f"argocd: {problem}" for problem in delivery.check(objects, environments)]
+    if problems:
+        raise Rejected("\n".join(problems), "Mend the sources, then `slipway manifests render`.")
+    _emit(running, as_json=as_json)
+
+
+def render(root: Root = Path(), as_json: Json = False) -> None:
+    """Render k8s/next from the sources, and k8s/rendered/staging, if anything runs there, with the image it runs.
+
+    Needs kustomize on PATH (or in $KUSTOMIZE). Production is left alone: only a release changes it.
+
+    For example `slipway manifests render`.
+    """
+    running: dict[str, str | None] = {}
+    for name in tree.ENVIRONMENTS:
+        proposed, rendered = kustomize.build(root / "k8s" / "overlays" / name), _read(root, "rendered", name)
+        files.write_texts(root / "k8s" / "next" / name, proposed)
+        running[name] = tree.image_of(rendered) if rendered else None
+        if name == tree.FOLLOWING and rendered:
+            files.write_texts(root / "k8s" / "rendered" / name, tree.with_image(proposed, tree.image_of(rendered)))
+    _emit(running, as_json=as_json)
+
+
+def _read(root: Path, folder: str, name: str) -> dict[str, str]:
+    return files.read_texts(root / "k8s" / folder / name, "*.yaml")
+
+
+def _emit(running: dict[str, str | None], *, as_json: bool) -> None:
+    lines = [f"{name:<12}{image or 'nothing released yet'}" for name, image in running.items()]
+    emit(ManifestImages(running=running), "\n".join(lines), as_json=as_json)
