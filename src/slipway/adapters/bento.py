@@ -62,7 +62,9 @@ def build(source: Path, model: Path, requirements: Path, bundle: Bundle, out: Pa
 
 
 def _assemble(context: Path, source: Path, model: Path, requirements: Path, bundle: Bundle) -> None:
-    shutil.copytree(source, context, ignore=shutil.ignore_patterns("__pycache__", "Containerfile", "*.lock.json"))
+    shutil.copytree(source / "page", context / "page")
+    for path in sorted([*source.glob("*.py"), source / "README.md", source / "bentofile.yaml"]):
+        shutil.copyfile(path, context / path.name)
     for name in MODULES:
         target = context / "slipway" / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,7 @@ def _settle(bento: Path) -> None:
     lines = description.read_text(encoding="utf-8").splitlines(keepends=True)
     settled = [f"creation_time: '{EPOCH}'\n" if line.startswith("creation_time:") else line for line in lines]
     description.write_text("".join(settled), encoding="utf-8")
-    for path in bento.rglob("*"):
+    for path in (bento, *bento.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
