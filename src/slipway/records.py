@@ -179,8 +179,53 @@ class ReleaseEvent(_Frozen, kw_only=True):
     cause: str | None  # of an outcome: verdict, unavailable, error, deadline, person
 
 
+class Release(_Frozen, kw_only=True):
+    """releases/<version>.json: what is released, the decision that let it in, and all that happened to it since."""
+
+    schema_version: int = 1
+    package: Package
+    gate: "GateDecision"
+    events: tuple[ReleaseEvent, ...]
+
+
 class Stable(_Frozen, kw_only=True):
     """The recorded stable: the version to go back to, by environment."""
 
     schema_version: int = 1
     environments: dict[str, str]
+
+
+class Served(_Frozen, kw_only=True):
+    """A release that is being served, and where."""
+
+    schema_version: int = 1
+    release: str
+    url: str
+
+
+class Prediction(_Frozen, kw_only=True):
+    """A real flight, what the release said of it, and what happened."""
+
+    date: str
+    sched_dep_time: int
+    flight: str
+    origin: str
+    dest: str
+    probability: float
+    called_late: bool
+    arr_delay: int
+
+
+class DemoResult(_Frozen, kw_only=True):
+    """build/demo/result.json: what Git, MLflow and the running service say when the demo is over."""
+
+    schema_version: int = 1
+    version: str  # Git: production's recorded stable
+    git_head: str
+    release_commit: str
+    image: str  # Git: what Argo CD would apply
+    source_commit: str
+    data_digest: str
+    champion_version: str  # MLflow
+    model_digest: str
+    predictions: tuple[Prediction, ...]  # the service

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from slipway import records
 from slipway.errors import Broken
@@ -94,34 +96,44 @@ def _settle(bento: Path) -> None:
 
 @contextmanager
 def serving(bento: Path, port: int, variables: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run a bento on a loopback port until the block ends; yields its address once it answers.
+    """Run a bento on a loopback port until the block ends; yields its address once it answers /livez.
 
     Raises:
-        Broken: it ended, or did not answer /livez in time; says what it wrote.
+        Broken: it ended, or did not answer in time; says what it wrote.
 
     """
-    address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="slipway-serve-") as temporary:
         log = Path(temporary, "log")
-        command = ("serve", str(bento.resolve()), "--host", "127.0.0.1", "--port", str(port))
         environment = _environment(Path(temporary, "home")) | dict(variables or {})
         with log.open("wb") as stream:
-            process = subprocess.Popen(_bentoml(*command), env=environment, stdout=stream, stderr=stream, cwd=temporary)
+            # A session of its own, so that whatever it started ends with it.
+            process = subprocess.Popen(
+                _serve(bento, port), env=environment, stdout=stream, stderr=stream, start_new_session=True
+            )
         try:
-            _wait(process, address, log)
-            yield address
+            _wait(process, address(port), log)
+            yield address(port)
         finally:
             _stop(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+def become(bento: Path, port: int, home: Path, variables: Mapping[str, str]) -> NoReturn:
+    """Turn this process into the service; `home` is where BentoML may write."""
+    command = _serve(bento, port)
+    os.execve(command[0], command, _environment(home) | dict(variables))  # noqa: S606  # no shell is meant
+
+
+def address(port: int) -> str:
+    """Where a service on this port is asked."""
+    return f"http://127.0.0.1:{port}"
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not _answers(f"{address}/livez"):
+    while not _answers(f"{url}/livez"):
         if process.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-2000:]
-            raise Broken(
-                f"the service does not answer at {address}: {tail}", "Read its last lines above; is the port free?"
-            )
+            raise Broken(f"no service answers at {url}: {tail}", "Read its last lines; is the port free?")
         time.sleep(0.1)
 
 
@@ -138,8 +150,12 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _serve(bento: Path, port: int) -> list[str]:
+    return _bentoml("serve", str(bento.resolve()), "--host", "127.0.0.1", "--port", str(port))
 
 
 def _bentoml(*arguments: str) -> list[str]:
@@ -148,4 +164,4 @@ def _bentoml(*arguments: str) -> list[str]:
 
 def _environment(home: Path) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
-    return os.environ | SILENT | {"BENTOML_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | SILENT | {"BENTOML_HOME": str(home.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}

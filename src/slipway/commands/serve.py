@@ -1,0 +1,64 @@
+"""`slipway serve`: run exactly one release on this machine, from the bytes that its record names."""
+
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipway.adapters import layout
+from slipway.commands import Root, console
+from slipway.commands.package import PREFIX
+from slipway.commands.release import BUILD, existing, stable
+from slipway.errors import Broken, Rejected
+
+Version = Annotated[
+    str | None, typer.Option("--release", envvar="SLIPWAY_RELEASE", help="By default, production's recorded stable.")
+]
+
+
+def serve(release: Version = None, port: int = 3000, root: Root = Path()) -> None:
+    """Serve a release on a loopback port, until Ctrl-C.
+
+    The image must be at hand under build/images/ and have the digest that releases/VERSION.json names.
+
+    Examples:
+        slipway serve
+        slipway serve --release 1.0.0 --port 3100
+
+    """
+    from slipway.adapters import bento
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end the service before this process
+    version = release or stable(root).environments.get("production")
+    if version is None:
+        raise Rejected("production has no recorded stable", "Name a release: slipway serve --release VERSION")
+    with tempfile.TemporaryDirectory(prefix="slipway-release-") as folder:
+        image = Path(folder, "image")
+        _unpack(root, version, image)
+        with bento.serving(image / PREFIX / "bento", port, {"SLIPWAY_RELEASE": version}) as address:
+            console.print(f"serving [bold]{version}[/] at {address}")
+            _until_interrupted()
+
+
+def _unpack(root: Path, version: str, into: Path) -> None:
+    record = existing(root).get(version)
+    if record is None:
+        raise Rejected(f"there is no release {version}", "Known ones stand in releases/.")
+    folder = root / BUILD / "images" / version
+    if not folder.is_dir():
+        raise Broken(f"the image of {version} is not at hand in {folder}", "Make it: `slipway package`, or pull it.")
+    facts = layout.unpack(folder, into)
+    if facts.digest != record.package.image_digest:
+        raise Rejected(
+            f"the image at hand is {facts.digest}, release {version} is {record.package.image_digest}",
+            "Package that release's commit again, or pull its image.",
+        )
+
+
+def _until_interrupted() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        console.print("stopped")
