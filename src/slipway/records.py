@@ -203,7 +203,7 @@ class Served(_Frozen, kw_only=True):
     url: str
 
 
-class Prediction(_Frozen, kw_only=True):
+class Asked(_Frozen, kw_only=True):
     """A real flight, what the release said of it, and what happened."""
 
     date: str
@@ -228,4 +228,4 @@ class DemoResult(_Frozen, kw_only=True):
     data_digest: str
     champion_version: str  # MLflow
     model_digest: str
-    predictions: tuple[Prediction, ...]  # the service
+    predictions: tuple[Asked, ...]  # the service

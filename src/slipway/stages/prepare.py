@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from slipway import features, split
-from slipway.adapters import files
+from slipway.adapters import files, flights
 from slipway.errors import Broken
 from slipway.records import Split, Window
-from slipway.schema import KEYS, TARGET_MINUTES
+from slipway.schema import TARGET_MINUTES
 from slipway.stages import run
 
 COLUMNS = (
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     test_months = files.read_params().prepare.test_months
-    available = sorted(path.stem for path in (args.data / "flights").glob("*.parquet"))
+    available = flights.months(args.data)
     train, test = split.months(available, test_months)
 
     with files.new_folder(args.out) as folder:
@@ -40,20 +40,6 @@ def main(argv: list[str] | None = None) -> None:
             for name, chosen in (("train", train), ("test", test))
         }
         files.write_record(folder / "split.json", Split(**windows))
-
-
-def joined(data: Path, month: str) -> pl.DataFrame:
-    """All scheduled flights of a month with the weather of their hour and what is known of their aircraft."""
-    flights = pl.read_parquet(data / "flights" / f"{month}.parquet")
-    weather = pl.read_parquet(data / "weather" / f"{month}.parquet").unique(
-        KEYS["weather"], keep="first", maintain_order=True
-    )
-    planes = pl.read_parquet(data / "planes.parquet")
-    return (
-        flights.with_columns((pl.col("sched_dep_time") // 100).cast(pl.Int8).alias("hour"))
-        .join(weather, on=KEYS["weather"], how="left", maintain_order="left")
-        .join(planes, on=KEYS["planes"], how="left", maintain_order="left")
-    )
 
 
 def with_truth(rows: pl.DataFrame) -> pl.DataFrame:
@@ -66,7 +52,7 @@ def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
     scheduled, late, rows, days = 0, 0, 0, set()
     writer: pq.ParquetWriter | None = None
     for month in chosen:
-        everything = joined(data, month)
+        everything = flights.read_month(data, month)
         table = with_truth(everything)
         scheduled += everything.height
         rows += table.height

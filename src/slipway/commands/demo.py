@@ -1,0 +1,253 @@
+"""`slipway demo`: the story on real data, in a throw-away clone, by the very commands a person would type."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from slipway import demo as story
+from slipway import releases
+from slipway.adapters import files
+from slipway.adapters.git import Repository
+from slipway.commands import Json, Root, console, emit
+from slipway.commands.release import existing
+from slipway.errors import Broken, Rejected
+from slipway.records import Asked, DemoResult
+from slipway.schema import TARGET_MINUTES
+
+FOLDER = Path("build/demo")
+READY_SECONDS = 90
+MACHINE = {"NAME": "slipway", "EMAIL": "slipway@demo.invalid"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the demo plays: a bare origin, a clone of it, a registry of models, and a service."""
+
+    root: Path
+
+    @property
+    def origin(self) -> Path:
+        """The bare repository that is pushed to."""
+        return self.root / "origin.git"
+
+    @property
+    def clone(self) -> Path:
+        """The checkout in which the commands run."""
+        return self.root / "clone"
+
+    @property
+    def result(self) -> Path:
+        """What came out, and what `--check` compares with."""
+        return self.root / "result.json"
+
+    @property
+    def address(self) -> Path:
+        """Where the service of the demo listens."""
+        return self.root / "service"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The registry of models."""
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    def environment(self) -> dict[str, str]:
+        """What commands in the clone see: the clone's own code, this environment's tools, the machine's identity."""
+        identity = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in MACHINE.items()}
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        code = {"PYTHONPATH": str(self.clone / "src"), "PATH": tools, "MLFLOW_TRACKING_URI": self.tracking_uri}
+        return os.environ | identity | code
+
+
+def demo(
+    *,
+    serve: Annotated[bool, typer.Option("--serve", help="At the end, keep the service until Ctrl-C.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only hold a finished demo against its result.json.")] = False,
+    root: Root = Path(),
+    as_json: Json = False,
+) -> None:
+    """Tell the story on real data: from a data change to a served release, in a throw-away clone under build/demo/.
+
+    Your tree is not touched, and what no commit holds is not seen.
+
+    Examples:
+        slipway demo
+        slipway demo --serve
+        slipway demo --check      (in another terminal, while it serves)
+
+    """
+    stage = Stage((root / FOLDER).resolve())
+    if check:
+        emit(_check(stage), f"[green]holds[/] Git, MLflow and the service say what {stage.result} says", as_json=as_json)
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _play(stage, Repository(root.resolve()), keep=serve)
+    if as_json:
+        sys.stdout.write(stage.result.read_text(encoding="utf-8"))
+
+
+def _check(stage: Stage) -> DemoResult:
+    from slipway.commands.demo_facts import collect
+
+    told = files.read_record(DemoResult, stage.result)
+    found = collect(stage.clone, stage.tracking_uri, files.read_bytes(stage.address).decode())
+    if different := story.differences(told, found):
+        raise Rejected(f"the demo is not what result.json says: {'; '.join(different)}", "Run `make demo` again.")
+    return found
+
+
+def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
+    from slipway.commands.demo_facts import collect
+
+    console.print("[bold]Will a flight arrive 15 minutes late?[/] New York departures of 2013, scene 1: the first release")
+    console.print(f"[dim]{stage.root}[/]\n")
+    if dirty := source.dirty():
+        console.print(f"[yellow]not seen here, because no commit holds it:[/] {', '.join(dirty[:3])}\n")
+    started = time.monotonic()
+    _set_up(stage, source)
+    for step in story.STEPS:
+        _step(stage, step)
+        _commit_lock(stage)
+    version = releases.newest(existing(stage.clone))
+    with _service(stage, str(version)) as address:
+        _step(stage, story.promotion(str(version)))
+        with console.status("asking the release about ten flights of the next month"):
+            result = collect(stage.clone, stage.tracking_uri, address)
+        files.write_record(stage.result, result)
+        console.print(_table(result.predictions))
+        console.print(story.chain(result.predictions[0], result))
+        console.print(f"\n[bold]{time.monotonic() - started:.0f} s.[/] {stage.result} holds it, from Git, MLflow and the service.")
+        if keep:
+            console.print(f"Serving {version} at {address} until Ctrl-C.")
+            _until_interrupted()
+
+
+def _set_up(stage: Stage, source: Repository) -> None:
+    shutil.rmtree(stage.root, ignore_errors=True)
+    stage.root.mkdir(parents=True)
+    source.git("clone", "--quiet", "--bare", "--no-hardlinks", str(source.root), str(stage.origin))
+    origin = Repository(stage.origin)
+    origin.git("update-ref", "refs/heads/main", source.head())
+    origin.git("symbolic-ref", "HEAD", "refs/heads/main")
+    origin.git("clone", "--quiet", str(stage.origin), str(stage.clone))
+
+
+def _step(stage: Stage, step: story.Step) -> None:
+    """Run one command in the clone; what it prints is shown only when it fails."""
+    started = time.monotonic()
+    with console.status(f"{step.title}  [dim]{step.command}[/]"):
+        code, output = _run(stage, step.command.split(" "))
+    if code:
+        console.print(output, markup=False)
+        raise Broken(f"`{step.command}` ended with exit code {code} in {stage.clone}", "What it printed stands above.")
+    _done(step, started)
+
+
+def _done(step: story.Step, started: float) -> None:
+    took = f"{time.monotonic() - started:.1f} s"
+    console.print(f"[green]✓[/] {step.title:<40} [cyan]{took:>7}[/]  [bold]{step.command}[/]\n  [dim]{step.look}[/]")
+
+
+def _run(stage: Stage, command: list[str]) -> tuple[int, str]:
+    """Run a command to its end; an interrupt ends it before it is passed on."""
+    with subprocess.Popen(
+        command, cwd=stage.clone, env=stage.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, output
+
+
+def _commit_lock(stage: Stage) -> None:
+    """Commit what the pipeline computed, as the machine does in CI, when it is not what the commit says."""
+    changed = Repository(stage.clone).dirty()
+    if not changed:
+        return
+    for command in (
+        ["git", "add", "--", *changed],
+        ["git", "commit", "--quiet", "-m", "Record what the pipeline computed"],
+        ["git", "push", "--quiet", "origin", "HEAD:main"],
+    ):
+        code, output = _run(stage, command)
+        if code:
+            raise Broken(f"{' '.join(command)}: {output}", "Look at build/demo/clone.")
+
+
+@contextmanager
+def _service(stage: Stage, version: str) -> Iterator[str]:
+    """Serve a release by `slipway serve`, as a process of its own that ends with the block."""
+    started, port = time.monotonic(), _free_port()
+    address, log = f"http://127.0.0.1:{port}", stage.root / "service.log"
+    command = ["slipway", "serve", "--release", version, "--port", str(port)]
+    with (
+        log.open("wb") as stream,
+        subprocess.Popen(command, cwd=stage.clone, env=stage.environment(), stdout=stream, stderr=stream) as process,
+    ):
+        try:
+            with console.status("starting the service"):
+                _wait(process, address, log)
+            stage.address.write_text(address, encoding="utf-8")
+            _done(story.Step("serve exactly that release", " ".join(command), f"{address}, build/demo/service.log"), started)
+            yield address
+        finally:
+            process.terminate()
+
+
+def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    import requests
+
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{address}/readyz", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    raise Broken(f"the service does not get ready at {address}: {log.read_text()[-1500:]}", f"All of it: {log}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _until_interrupted() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+def _table(predictions: tuple[Asked, ...]) -> Table:
+    table = Table(title="\nTen flights of the next month, asked of the release, and what happened", title_justify="left")
+    for heading in ("date", "time", "flight", "route"):
+        table.add_column(heading)
+    for heading in ("P(late)", "called", "arrived"):
+        table.add_column(heading, justify="right")
+    for ask in predictions:
+        right = "green" if ask.called_late == (ask.arr_delay >= TARGET_MINUTES) else "red"
+        table.add_row(
+            ask.date,
+            f"{ask.sched_dep_time // 100:02d}:{ask.sched_dep_time % 100:02d}",
+            ask.flight,
+            f"{ask.origin}-{ask.dest}",
+            f"{ask.probability:.2f}",
+            f"[{right}]{'late' if ask.called_late else 'on time'}[/]",
+            f"{ask.arr_delay:+d} min",
+        )
+    return table

@@ -1,0 +1,74 @@
+"""`slipway package`: the trained model becomes a bento, and the bento one layer on the locked runtime image."""
+
+from pathlib import Path
+
+from slipway import oci, releases
+from slipway.adapters import files, layout
+from slipway.adapters.git import Repository
+from slipway.commands import Json, Root, console, emit
+from slipway.commands.lineage import lineage
+from slipway.commands.release import BUILD, existing
+from slipway.errors import Rejected
+from slipway.records import Bundle, Package, RuntimeLock
+
+SERVICE = Path("bentos/flights")
+PREFIX = "home/bento"
+
+
+def package(version: str | None = None, root: Root = Path(), *, as_json: Json = False) -> None:
+    """Build the bento and the image of the trained model; the same commit and data give the same digests.
+
+    The image is the runtime image of `bentos/flights/runtime.lock.json` plus one layer, written as an OCI layout to
+    `build/images/VERSION`. No container engine is needed.
+
+    Examples:
+        slipway package
+        slipway package --version 1.4.0
+
+    """
+    repository = Repository(root.resolve())
+    if dirty := repository.dirty():
+        raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
+    bundle = _bundle(repository, version or releases.following(existing(repository.root)))
+    with console.status(f"packaging {bundle.version}"):
+        made = build(repository.root, bundle)
+    emit(made, f"[green]packaged[/] {bundle.version}\n  bento {made.bento_digest}\n  image {made.image_digest}", as_json=as_json)
+
+
+def build(root: Path, bundle: Bundle) -> Package:
+    """Write the bento, the image and `build/package.json`."""
+    from slipway import digests
+    from slipway.adapters import bento
+
+    with files.new_folder(root / BUILD / "bentos" / bundle.version) as folder:
+        bento.build(root / SERVICE, root / "artifacts/model", root / "requirements/serving.txt", bundle, folder / "bento")
+        tree = files.read_tree(folder)
+    lock = files.read_record(RuntimeLock, root / SERVICE / "runtime.lock.json")
+    image = oci.append(
+        lock,
+        oci.layer(tree, PREFIX),
+        created_by=f"slipway package {bundle.version}",
+        env={"SLIPWAY_RELEASE": bundle.version},
+        labels={
+            "org.opencontainers.image.version": bundle.version,
+            "org.opencontainers.image.revision": bundle.source_commit,
+        },
+        workdir=f"/{PREFIX}",
+    )
+    layout.write(root / BUILD / "images" / bundle.version, image, bundle.version)
+    made = Package(bundle=bundle, bento_digest=digests.of_tree(tree), image_digest=image.digest)
+    files.write_record(root / BUILD / "package.json", made)
+    return made
+
+
+def _bundle(repository: Repository, version: str) -> Bundle:
+    releases.parse(version)
+    facts = lineage(repository.root)
+    return Bundle(
+        version=version,
+        source_commit=repository.head(),
+        data_digest=facts.data_digest,
+        recipe_digest=facts.model.recipe_digest,
+        model_digest=facts.model.model_digest,
+        request_version=facts.model.request_version,
+    )

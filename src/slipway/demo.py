@@ -1,0 +1,51 @@
+"""What the demo tells: the steps of the story as the commands a person would type, and how its facts are compared."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from slipway.records import Asked, DemoResult
+
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command line of the story, and where a person looks at what it did."""
+
+    title: str
+    command: str
+    look: str
+
+
+STEPS = (
+    Step("pull the data, January to April", "dvc pull --quiet data.dvc replay.dvc", "data/; what happens next: replay/"),
+    Step("validate, prepare, train, evaluate", "dvc repro", "artifacts/metrics.json, `dvc dag`, `dvc plots show`"),
+    Step("note the run", "slipway track", "`mlflow ui`"),
+    Step("decide: there is no champion yet", "slipway gate --first", "build/gate.json"),
+    Step("build the bento and its image", "slipway package", "build/package.json, build/images"),
+    Step("register the model as challenger", "slipway register", "`mlflow ui`"),
+    Step("release: one commit, pushed", "slipway release", "`git log`, releases/, k8s/rendered/production"),
+)
+
+
+def promotion(version: str) -> Step:
+    """Record the first release, which serves, as stable and champion: a first deployment has nothing to be judged by."""
+    return Step("record it: stable, and champion", f"slipway promote {version}", "releases/stable.json, `mlflow ui`")
+
+
+def chain(prediction: Asked, result: DemoResult) -> str:
+    """The way back from one prediction to the data, one link a line."""
+    return (
+        f"\n[bold]From a prediction back to the data[/]\n"
+        f"  prediction  {prediction.flight} on {prediction.date}: P(late) = {prediction.probability:.3f}\n"
+        f"  release     {result.version}, image {result.image}\n"
+        f"  model       version {result.champion_version} in the registry, champion, {result.model_digest}\n"
+        f"  commit      {result.source_commit}  [dim](release commit {result.release_commit[:12]})[/]\n"
+        f"  data        {result.data_digest}  [dim](data.dvc of that commit)[/]"
+    )
+
+
+def differences(told: DemoResult, found: DemoResult) -> list[str]:
+    """Each fact that is not what it was, in words."""
+    before, now = msgspec.to_builtins(told), msgspec.to_builtins(found)
+    return [f"{name} was {before[name]}, is {now[name]}" for name in before if before[name] != now[name]]
