@@ -18,6 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 Root = Annotated[Path, typer.Option("--root", help="The repository.", file_okay=False)]
 
 console = Console(highlight=False)
+progress = Console(highlight=False, stderr=True)  # what happens meanwhile is not the result
 
 
 def emit(result: msgspec.Struct, text: RenderableType, *, as_json: bool) -> None:
@@ -25,4 +26,4 @@ def emit(result: msgspec.Struct, text: RenderableType, *, as_json: bool) -> None
     if as_json:
         sys.stdout.write(records.dumps(result))
     else:
-        console.print(text)
+        console.print(text, soft_wrap=True)  # a digest on two lines cannot be copied

@@ -11,10 +11,13 @@ from slipway.manifests.environment import Environment
 from slipway.records import ManifestImages
 
 
-def check(root: Root = Path(), as_json: Json = False) -> None:
+def check(root: Root = Path(), *, as_json: Json = False) -> None:
     """Hold the rendered manifests, and what Argo CD is told of them, to every rule.
 
-    For example `slipway manifests check`, or `slipway manifests check --json`.
+    Examples:
+        slipway manifests check
+        slipway manifests check --json
+
     """
     problems: list[str] = []
     environments: dict[str, Environment] = {}
@@ -33,12 +36,14 @@ def check(root: Root = Path(), as_json: Json = False) -> None:
     _emit(running, as_json=as_json)
 
 
-def render(root: Root = Path(), as_json: Json = False) -> None:
+def render(root: Root = Path(), *, as_json: Json = False) -> None:
     """Render k8s/next from the sources, and k8s/rendered/staging, if anything runs there, with the image it runs.
 
     Needs kustomize on PATH (or in $KUSTOMIZE). Production is left alone: only a release changes it.
 
-    For example `slipway manifests render`.
+    Examples:
+        slipway manifests render
+
     """
     running: dict[str, str | None] = {}
     for name in tree.ENVIRONMENTS:
@@ -55,5 +60,5 @@ def _read(root: Path, folder: str, name: str) -> dict[str, str]:
 
 
 def _emit(running: dict[str, str | None], *, as_json: bool) -> None:
-    lines = [f"{name:<12}{image or 'nothing released yet'}" for name, image in running.items()]
-    emit(ManifestImages(running=running), "\n".join(lines), as_json=as_json)
+    lines = "\n".join(f"{name:<12}{image or 'nothing released yet'}" for name, image in running.items())
+    emit(ManifestImages(running=running), lines, as_json=as_json)

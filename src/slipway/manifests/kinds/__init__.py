@@ -36,7 +36,9 @@ def decode(plain: object) -> Object:
             ends with the path of the field.
 
     """
-    found = (str(plain.get("apiVersion")), str(plain.get("kind"))) if isinstance(plain, dict) else ("", "")
+    if not isinstance(plain, dict):
+        raise ValueError("no object")  # noqa: TRY004  # one kind of refusal, whatever was read
+    found = (str(plain.get("apiVersion")), str(plain.get("kind")))
     if found not in KINDS:
-        raise ValueError(f"no kind that is used here: {' '.join(found)}")
+        raise ValueError(f"no kind that is used here: apiVersion {found[0]}, kind {found[1]}")
     return msgspec.convert(plain, KINDS[found])
