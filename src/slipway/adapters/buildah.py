@@ -1,0 +1,58 @@
+"""buildah: an image from a Containerfile, without a daemon."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from slipway.errors import Broken
+from slipway.reference import Reference, is_loopback
+
+
+def build(containerfile: Path, context: Path, base: Reference) -> str:
+    """Build an image on `base` and return its local id; no step reaches a network, and no time reaches the image.
+
+    Raises:
+        Broken: buildah is not there, cannot get the base, or a step failed.
+
+    """
+    name = f"{base.repository}@{base.digest}"
+    options = (
+        "--quiet",
+        "--identity-label=false",
+        "--network=none",
+        "--timestamp=0",
+        _tls(base),
+        f"--build-arg=BASE={name}",
+    )
+    return _buildah("build", *options, f"--file={containerfile}", str(context)).splitlines()[-1]
+
+
+def push(image: str, to: Reference) -> Reference:
+    """Push a local image, and return its name by digest.
+
+    Raises:
+        Broken: the registry refuses it.
+
+    """
+    with tempfile.NamedTemporaryFile(mode="r") as digest:
+        _buildah(
+            "push", "--quiet", _tls(to), f"--digestfile={digest.name}", image, f"docker://{to.repository}:{to.tag}"
+        )
+        return Reference(to.host, to.name, digest=digest.read().strip())
+
+
+def _tls(image: Reference) -> str:
+    return f"--tls-verify={'false' if is_loopback(image.host) else 'true'}"
+
+
+def _buildah(*arguments: str) -> str:
+    try:
+        done = subprocess.run(("buildah", *arguments), capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise Broken("buildah is not installed", "Run this on Linux, after: apt-get install buildah") from error
+    if done.returncode:
+        raise Broken(
+            f"buildah {arguments[0]} failed: {done.stderr.strip()[-1500:]}",
+            "Mend what it names. Without the right to make namespaces, set BUILDAH_ISOLATION=chroot.",
+        )
+    return done.stdout.strip()

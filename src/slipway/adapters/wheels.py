@@ -1,0 +1,30 @@
+"""pip: the wheels of a hashed lock, fetched before an image is built so that the build needs no network."""
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from slipway.errors import Broken
+
+GLIBC = ("2_28", "2_17")  # what a Debian or Red Hat of the last years can load
+
+
+def download(lock: Path, into: Path) -> None:
+    """Fetch the Linux wheels of `lock`, for this machine's processor and this Python's version, checking every hash.
+
+    Raises:
+        Broken: one has no such wheel, another hash, or cannot be fetched.
+
+    """
+    tags = [f"--platform=manylinux_{glibc}_{platform.machine()}" for glibc in GLIBC]
+    tags.append(f"--platform=manylinux2014_{platform.machine()}")
+    version = f"--python-version={sys.version_info.major}.{sys.version_info.minor}"
+    options = ("--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", version, *tags)
+    command = (sys.executable, "-m", "pip", "download", *options, f"--dest={into}", f"--requirement={lock}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Broken(
+            f"the wheels of {lock} cannot be fetched: {done.stderr.strip()[-1000:]}",
+            "Check the network and the package index that pip is configured with, and run it again.",
+        )

@@ -1,0 +1,73 @@
+"""`slipway push`: a release image from its layout to a registry."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from slipway import reference
+from slipway.adapters import files, layout
+from slipway.commands import Json, Root, emit, progress
+from slipway.commands.runtime import LOCK
+from slipway.errors import Rejected
+from slipway.oci import Image
+from slipway.records import Descriptor, RuntimeLock
+from slipway.reference import Reference
+
+
+class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is now in the registry, and how each blob got there: exists, mounted or uploaded."""
+
+    image: str
+    blobs: dict[str, str]
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="LAYOUT", help="What `slipway package` made.")],
+    to: Annotated[str, typer.Option("--to", help="The repository of the releases: HOST/NAME")],
+    root: Root = Path(),
+    as_json: Json = False,
+) -> None:
+    """Push a release image; the layers of its runtime are mounted, not sent.
+
+    Examples:
+        slipway push build/images/1.4.0 --to registry.example.org/flights/release
+    """
+    target = reference.repository(to)
+    image, tag = layout.read(folder)
+    runtime = _runtime(files.read_record(RuntimeLock, root / LOCK), image)
+    pushed = _push(image, Reference(target.host, target.name, tag=tag, digest=image.digest), runtime)
+    how = ", ".join(f"{list(pushed.blobs.values()).count(way)} {way}" for way in sorted(set(pushed.blobs.values())))
+    emit(pushed, f"Pushed {pushed.image} ({how}).", as_json=as_json)
+
+
+def _runtime(lock: RuntimeLock, image: Image) -> Reference:
+    """Find the repository that holds the runtime's layers."""
+    if lock.repository is None:
+        raise Rejected(
+            "the runtime image of this repository is in no registry of yours yet",
+            "Build it on your base: slipway runtime build --base IMAGE@DIGEST --to HOST/NAME, then package and push.",
+        )
+    if image.layers[:-1] != lock.layers:
+        raise Rejected(
+            f"the image stands on another runtime than {LOCK} names", "Make it again with `slipway package`."
+        )
+    return reference.repository(lock.repository)
+
+
+def _push(image: Image, to: Reference, runtime: Reference) -> Pushed:
+    from slipway.adapters import registry
+
+    blobs: dict[str, str] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=progress, transient=True) as bar:
+        task = bar.add_task(f"Pushing to {to.repository}", total=len(image.layers) + 1)
+
+        def seen(blob: Descriptor, how: str) -> None:
+            blobs[blob.digest] = how
+            bar.advance(task)
+
+        registry.push(image, to, runtime, seen)
+    return Pushed(image=f"{to.repository}:{to.tag}@{to.digest}", blobs=blobs)
