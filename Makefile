@@ -10,7 +10,7 @@ demo: venv ## tell the story: from data to a served release, in a throw-away clo
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make
-	pytest tests --ignore=tests/full --ignore=tests/load -n 2 --dist loadgroup
+	pytest tests --ignore=tests/full --ignore=tests/load --ignore=tests/soak -n 2 --dist loadfile
 
 test-full: data ## what also needs Debian packages, Go and root: registry, kustomize, no network
 	scripts/debian.sh
