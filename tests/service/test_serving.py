@@ -1,0 +1,53 @@
+"""A served bento as a process: it starts, says why it does not, and ends when it is told to."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from slipway.adapters import bento
+from slipway.errors import Broken
+
+from .conftest import FLIGHT, free_port
+
+
+def test_termination_ends_it_cleanly(built: Path, tmp_path: Path) -> None:
+    """SIGTERM to the process that `become` turned into the service ends it and its worker, with code 0."""
+    port = free_port()
+    script = "import sys; from pathlib import Path; from slipway.adapters import bento; "
+    script += f"bento.become(Path(sys.argv[1]), {port}, Path(sys.argv[2]), {{'SLIPWAY_RELEASE': '7.0.0'}})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(built), str(tmp_path)], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(port) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert requests.post(f"{bento.address(port)}/predict", json=FLIGHT, timeout=30).json()["version"] == "7.0.0"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert not _answers(port)
+
+
+def test_a_bento_that_does_not_start_is_broken(tmp_path: Path) -> None:
+    """A folder that is no bento: what BentoML wrote is in the error, at once."""
+    (tmp_path / "service.py").write_text("raise ImportError('no such thing')\n")
+    with pytest.raises(Broken, match="no service answers"), bento.serving(tmp_path, free_port()):
+        pass
+
+
+def _answers(port: int) -> bool:
+    try:
+        return requests.get(f"{bento.address(port)}/readyz", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
