@@ -1,0 +1,19 @@
+#!/bin/sh
+# Installs the Debian packages that `make test-full` needs, and only those that are missing. Needs root.
+set -eu
+packages="buildah chromium debootstrap docker-registry iproute2 runc skopeo strace wrk"
+
+missing=""
+for package in $packages; do
+  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
+  echo "slipway: make test-full needs root on Debian or Ubuntu, and these packages:$missing" >&2
+  exit 2
+fi
+echo "slipway: installing$missing"
+apt-get update --quiet=2
+# shellcheck disable=SC2086  # a list of words
+DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $missing > /dev/null

@@ -1,0 +1,31 @@
+"""Nothing phones home: the whole demo runs where no outside network exists, and every connection it tries is loopback."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+INTERNET = re.compile(r'sa_family=AF_INET6?, .*?(?:inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)")')
+LOOPBACK = ("127.", "::1", "::ffff:127.")
+
+
+def test_demo_connects_to_loopback_only(tmp_path: Path) -> None:
+    """In a network namespace with nothing but loopback the demo reaches its end; its trace names no other address."""
+    clone, trace = tmp_path / "clone", tmp_path / "connects"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    inside = f"ip link set lo up && exec strace -f -qq -e trace=connect -o {trace} slipway demo"
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(clone / "src"),
+    }
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", inside], cwd=clone, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    addresses = [first or second for first, second in INTERNET.findall(trace.read_text())]
+    assert addresses, "the trace holds no connection at all: the demo asks its own service, so the trace is broken"
+    assert [address for address in addresses if not address.startswith(LOOPBACK)] == []
