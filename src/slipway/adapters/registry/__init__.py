@@ -12,6 +12,9 @@ from slipway.records import Descriptor, RuntimeLock
 from slipway.reference import Reference
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+ACCEPT = (
+    f"{oci.MANIFEST}, {DOCKER_MANIFEST}, {oci.INDEX}"  # an index too, to say that it is one, not that it is missing
+)
 LAYERS = {  # what a release may stand on, by what the runtime's registry calls it
     oci.LAYER: oci.LAYER,
     "application/vnd.docker.image.rootfs.diff.tar.gzip": oci.LAYER,
@@ -80,8 +83,7 @@ def make_lock(reference: Reference) -> RuntimeLock:
     client = Client(reference.host, f"repository:{reference.name}:pull")
     origin = f"{reference.repository}:{reference.tag or reference.digest}"
     path = f"{reference.name}/manifests/{reference.digest or reference.tag or 'latest'}"
-    accept = {"Accept": f"{oci.MANIFEST}, {DOCKER_MANIFEST}"}
-    manifest = client.call("GET", path, ok=(200,), headers=accept).content
+    manifest = client.call("GET", path, ok=(200,), headers={"Accept": ACCEPT}).content
     if reference.digest:
         _same(manifest, reference.digest, origin)
     named = oci.parse_manifest(manifest, origin)
