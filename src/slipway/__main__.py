@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from slipway import __version__
 from slipway import quiet as quiet  # before any library reads the environment
-from slipway.commands import console
+from slipway.commands import console, demo, gate, manifests, package, promote, push, release, runtime, serve
 from slipway.errors import SlipwayError
 
 app = typer.Typer(
@@ -31,6 +31,26 @@ def slipway(
     if version:
         console.print(__version__)
         raise typer.Exit
+
+
+for verb in (
+    demo.demo,
+    gate.gate,
+    package.package,
+    push.push,
+    release.release,
+    promote.promote,
+    serve.serve,
+):
+    app.command()(verb)
+for name, about, verbs in (
+    ("manifests", "What Argo CD applies: check it, and render it.", (manifests.check, manifests.render)),
+    ("runtime", "The image that releases stand on: build it, and lock it.", (runtime.build, runtime.lock)),
+):
+    group = typer.Typer(no_args_is_help=True, help=about)
+    for verb in verbs:
+        group.command()(verb)
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from slipway import oci, releases
-from slipway.adapters import files, layout
+from slipway.adapters import dvc, files, layout
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, console, emit
-from slipway.commands.lineage import lineage
 from slipway.commands.release import BUILD, existing
 from slipway.errors import Rejected
-from slipway.records import Bundle, Package, RuntimeLock
+from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 
 SERVICE = Path("bentos/flights")
 PREFIX = "home/bento"
@@ -63,12 +62,14 @@ def build(root: Path, bundle: Bundle) -> Package:
 
 def _bundle(repository: Repository, version: str) -> Bundle:
     releases.parse(version)
-    facts = lineage(repository.root)
+    if stale := dvc.stale(repository.root, "train"):
+        raise Rejected(f"the model does not follow from this commit: {'; '.join(stale)}", "Run `dvc repro`.")
+    model = files.read_record(ModelInfo, repository.root / "artifacts/model/model.json")
     return Bundle(
         version=version,
         source_commit=repository.head(),
-        data_digest=facts.data_digest,
-        recipe_digest=facts.model.recipe_digest,
-        model_digest=facts.model.model_digest,
-        request_version=facts.model.request_version,
+        data_digest=dvc.data_digest(repository.root),
+        recipe_digest=model.recipe_digest,
+        model_digest=model.model_digest,
+        request_version=model.request_version,
     )

@@ -10,6 +10,7 @@ from slipway import releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, emit
+from slipway.commands.gate import TrackingUri
 from slipway.commands.release import RECORDS, Environment, existing, stable, write
 from slipway.errors import Rejected
 
@@ -18,6 +19,7 @@ def promote(
     version: str,
     environment: Environment = "production",
     cause: Annotated[str, typer.Option(help="Why: verdict or person.")] = "person",
+    tracking_uri: TrackingUri = None,
     root: Root = Path(),
     *,
     as_json: Json = False,
@@ -44,5 +46,5 @@ def promote(
         files.write_record(repository.root / RECORDS / "stable.json", recorded)
         message = f"Promote {version} in {environment}\n\nSlipway-Promoted: {version}\nSlipway-Cause: {cause}"
         repository.publish([str(RECORDS)], message)
-    mlflow.crown(record.package.bundle.model_digest)
+    mlflow.crown(mlflow.address(repository.root, tracking_uri), record.package.bundle.model_digest)
     emit(record, f"[green]promoted[/] {version}: the stable of {environment}, and the champion", as_json=as_json)

@@ -1,0 +1,44 @@
+"""DVC, by its own command line: does what lies on disk follow from the data, the parameters and the code?"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from slipway.errors import Broken
+
+
+def stale(root: Path, stage: str) -> tuple[str, ...]:
+    """Say, in words, what of a stage and of all it stands on is not what dvc.lock says; empty when all is.
+
+    Raises:
+        Broken: DVC cannot tell.
+
+    """
+    command = (sys.executable, "-m", "dvc", "status", "--json", "--quiet", "--with-deps", stage)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    try:
+        status = json.loads(done.stdout)
+    except json.JSONDecodeError as error:
+        said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise Broken(f"DVC cannot tell what is up to date: {said[0]}", "Run `dvc repro`.") from error
+    return tuple(f"{name}: {_words(changes)}" for name, changes in sorted(status.items()))
+
+
+def _words(changes: list[object]) -> str:
+    said = []
+    for change in changes:
+        if not isinstance(change, dict):
+            said.append(str(change))
+            continue
+        for kind, items in change.items():
+            said += [f"{kind.removeprefix('changed ')} {path} {state}" for path, state in items.items()]
+    return ", ".join(said)
+
+
+def data_digest(root: Path) -> str:
+    """Name the data: the digest of the folder, as data.dvc writes it (md5 of its listing)."""
+    import yaml
+
+    text = (root / "data.dvc").read_text(encoding="utf-8")
+    return f"md5:{yaml.safe_load(text)['outs'][0]['md5']}"
