@@ -2,29 +2,24 @@
 
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from slipway.errors import Broken
 from slipway.reference import Reference, is_loopback
 
 
-def build(containerfile: Path, context: Path, base: Reference) -> str:
+def build(containerfile: Path, context: Path, base: Reference, labels: Mapping[str, str]) -> str:
     """Build an image on `base` and return its local id; no step reaches a network, and no time reaches the image.
 
     Raises:
         Broken: buildah is not there, cannot get the base, or a step failed.
 
     """
-    name = f"{base.repository}@{base.digest}"
-    options = (
-        "--quiet",
-        "--identity-label=false",
-        "--network=none",
-        "--timestamp=0",
-        _tls(base),
-        f"--build-arg=BASE={name}",
-    )
-    return _buildah("build", *options, f"--file={containerfile}", str(context)).splitlines()[-1]
+    options = ("--quiet", "--identity-label=false", "--network=none", "--timestamp=0", _tls(base))
+    marks = [f"--label={name}={value}" for name, value in sorted(labels.items())]
+    ground = f"--build-arg=BASE={base.repository}@{base.digest}"
+    return _buildah("build", *options, *marks, ground, f"--file={containerfile}", str(context)).splitlines()[-1]
 
 
 def push(image: str, to: Reference) -> Reference:

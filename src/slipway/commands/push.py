@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from slipway import reference
 from slipway.adapters import files, layout
 from slipway.commands import Json, Root, emit, progress
-from slipway.commands.runtime import LOCK
+from slipway.commands.runtime import CONTAINERFILE, LOCK, MADE_FROM, WHEELS, made_from
 from slipway.errors import Rejected
 from slipway.oci import Image
 from slipway.records import Descriptor, RuntimeLock
@@ -37,19 +37,22 @@ def push(
     """
     target = reference.repository(to)
     image, tag = layout.read(folder)
-    runtime = _runtime(files.read_record(RuntimeLock, root / LOCK), image)
+    runtime = _runtime(files.read_record(RuntimeLock, root / LOCK), image, root)
     pushed = _push(image, Reference(target.host, target.name, tag=tag, digest=image.digest), runtime)
     how = ", ".join(f"{list(pushed.blobs.values()).count(way)} {way}" for way in sorted(set(pushed.blobs.values())))
     emit(pushed, f"Pushed {pushed.image} ({how}).", as_json=as_json)
 
 
-def _runtime(lock: RuntimeLock, image: Image) -> Reference:
+def _runtime(lock: RuntimeLock, image: Image, root: Path) -> Reference:
     """Find the repository that holds the runtime's layers."""
+    build = "slipway runtime build --base IMAGE@DIGEST --to HOST/NAME, then package and push."
     if lock.repository is None:
         raise Rejected(
-            "the runtime image of this repository is in no registry of yours yet",
-            "Build it on your base: slipway runtime build --base IMAGE@DIGEST --to HOST/NAME, then package and push.",
+            "the runtime image of this repository is in no registry of yours yet", f"Build it on your base: {build}"
         )
+    labels = (lock.config.get("config") or {}).get("Labels") or {}
+    if labels.get(MADE_FROM, made_from(root)) != made_from(root):  # an image of another maker does not say
+        raise Rejected(f"{CONTAINERFILE} or {WHEELS} has changed since the runtime image was built", f"Again: {build}")
     if image.layers[:-1] != lock.layers:
         raise Rejected(
             f"the image stands on another runtime than {LOCK} names", "Make it again with `slipway package`."

@@ -18,6 +18,7 @@ from slipway.reference import Reference
 CONTAINERFILE = Path("bentos/flights/Containerfile")
 LOCK = Path("bentos/flights/runtime.lock.json")
 WHEELS = Path("requirements/serving.txt")
+MADE_FROM = "dev.slipway.made-from"
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +54,20 @@ def build(
         wheels.download(root / WHEELS, context / "wheels")
         shutil.copyfile(root / WHEELS, context / "requirements.txt")
         status.update("Building the image")
-        image = buildah.build(root / CONTAINERFILE, context, ground)
+        image = buildah.build(root / CONTAINERFILE, context, ground, {MADE_FROM: made_from(root)})
         status.update(f"Pushing to {to}")
         pushed = buildah.push(image, Reference(target.host, target.name, tag=_tag(root, ground)))
     _lock(pushed, root, as_json=as_json)
 
 
+def made_from(root: Path) -> str:
+    """Digest of what a runtime image is made from besides its base; it stands in the image, so in the lock."""
+    return digests.of_bytes(files.read_bytes(root / CONTAINERFILE) + files.read_bytes(root / WHEELS))
+
+
 def _tag(root: Path, base: Reference) -> str:
     """Name the image after what it is made from, so that no tag ever moves."""
-    made_from = files.read_bytes(root / CONTAINERFILE), files.read_bytes(root / WHEELS)
-    return digests.of_bytes(b"".join([*made_from, str(base.digest).encode()])).removeprefix("sha256:")[:12]
+    return digests.of_bytes(f"{made_from(root)} {base.digest}".encode()).removeprefix("sha256:")[:12]
 
 
 def lock(
