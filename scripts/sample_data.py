@@ -79,7 +79,10 @@ def _flights(csv: bytes) -> pl.DataFrame:
 
 
 def _weather(csv: bytes) -> pl.DataFrame:
-    """One row per airport and local hour; the hour that repeats when clocks go back keeps its first reading."""
+    """One row per airport and local hour; the hour that repeats when clocks go back keeps its first reading.
+
+    The source holds one impossible reading, 1,048 mph at Newark on 12 February, which `validate` refuses: it is missing.
+    """
     readings = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
     return (
         _read(csv)
@@ -89,6 +92,7 @@ def _weather(csv: bytes) -> pl.DataFrame:
             pl.col("origin"),
             *(pl.col(name).cast(pl.Float32) for name in readings),
         )
+        .with_columns(pl.when(pl.col("wind_speed") < 200).then(pl.col("wind_speed")).alias("wind_speed"))
         .unique(["date", "hour", "origin"], keep="first", maintain_order=True)
         .sort("date", "hour", "origin")
     )

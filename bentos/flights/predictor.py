@@ -54,7 +54,6 @@ def check(content: bytes, bundle: Bundle, info: ModelInfo) -> None:
     for what, found, expected in (
         ("the digest of model.onnx", digest, bundle.model_digest),
         ("the digest in model.json", info.model_digest, bundle.model_digest),
-        ("the recipe in model.json", info.recipe_digest, bundle.recipe_digest),
         ("the request version of the model", info.request_version, schema.VERSION),
         ("the request version of the bundle", bundle.request_version, schema.VERSION),
         ("the features of the model", info.features, here),

@@ -83,7 +83,6 @@ class ModelInfo(_Frozen, kw_only=True):
 
     schema_version: int = 1
     model_digest: str  # sha256:... of model.onnx
-    recipe_digest: str  # of what makes a model besides the data
     estimator: str
     request_version: int  # schema.VERSION
     features: tuple[ModelFeature, ...]
@@ -229,3 +228,91 @@ class DemoResult(_Frozen, kw_only=True):
     champion_version: str  # MLflow
     model_digest: str
     predictions: tuple[Asked, ...]  # the service
+
+
+class CheckedMonth(_Frozen, kw_only=True):
+    """A month of flights that passed validation; `late_share` is None when no flight of it has a known truth."""
+
+    month: str
+    rows: int
+    late_share: float | None
+
+
+class Validation(_Frozen, kw_only=True):
+    """What `validate` held the data to: expectations checked by rule; 0 where a rule is switched off."""
+
+    schema_version: int = 1
+    months: tuple[CheckedMonth, ...]
+    rules: dict[str, int]
+
+
+class Difference(_Frozen, kw_only=True):
+    """One metric of the candidate and of the champion on the same rows; the difference is candidate minus champion."""
+
+    candidate: float
+    champion: float
+    difference: Estimate
+
+
+class SliceDifference(_Frozen, kw_only=True):
+    """AUC of the candidate minus that of the champion in one group; None where `SliceMetrics` has none."""
+
+    by: str
+    group: str
+    rows: int
+    auc: Estimate | None
+
+
+class Comparison(_Frozen, kw_only=True):
+    """Candidate against champion, on the days of the test window that the champion was not trained on."""
+
+    champion_digest: str
+    champion_version: str  # in the registry
+    first: str
+    last: str
+    rows: int
+    overall: dict[str, Difference]
+    slices: tuple[SliceDifference, ...]
+
+
+class Check(_Frozen, kw_only=True):
+    """One rule of the gate and what became of it; `passed` is None where nothing was judged, `detail` says why."""
+
+    name: str  # evidence, champion, or a key of `gate` in params.yaml
+    passed: bool | None
+    detail: str
+
+
+class GateDecision(_Frozen, kw_only=True):
+    """build/gate.json: whether a model is let in, by which thresholds, and why."""
+
+    schema_version: int = 1
+    accepted: bool
+    first: bool  # let in without a champion to compare with, because a person said so
+    model_digest: str
+    champion: str | None  # digest of the model it was held against
+    base: str  # the commit that the thresholds were read from
+    thresholds_digest: str
+    guards_changed: tuple[str, ...]  # sections of params.yaml that are not those of the base commit
+    checks: tuple[Check, ...]
+    latency_ms: float  # of one call with one row, on the machine that decided: the only number here a clock has made
+    model_bytes: int
+    comparison: Comparison | None
+
+
+class Tracked(_Frozen, kw_only=True):
+    """A training that is noted in MLflow."""
+
+    schema_version: int = 1
+    run_id: str
+    model_digest: str
+
+
+class Registered(_Frozen, kw_only=True):
+    """A version of the registered model; `new` is false when it was there already."""
+
+    schema_version: int = 1
+    name: str
+    version: str
+    model_digest: str
+    new: bool

@@ -46,7 +46,6 @@ def other_order(folder: Path) -> None:
         (other_weight, "digest of model.onnx is sha256:"),
         (edit("bundle.json", model_digest="sha256:00"), "expected sha256:00"),
         (edit("model/model.json", model_digest="sha256:00"), "digest in model.json is sha256:00"),
-        (edit("model/model.json", recipe_digest="sha256:00"), "recipe in model.json is sha256:00"),
         (edit("model/model.json", request_version=99), "request version of the model is 99"),
         (edit("bundle.json", request_version=99), "request version of the bundle is 99"),
         (edit("bundle.json", surprise=1), "bundle.json holds no valid Bundle"),

@@ -3,10 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
@@ -31,13 +31,17 @@ def read_bytes(path: Path) -> bytes:
         raise Broken(f"{path} cannot be read: {error.strerror}", "Run the step that makes it first.") from error
 
 
-def parse_params(text: bytes | str, origin: str) -> Params:
-    """Parse the text of a parameter file; `origin` names it in an error."""
+def parse_yaml(text: bytes | str, origin: str) -> Any:  # noqa: ANN401  # whatever the YAML holds
+    """Parse YAML text; `origin` names it in an error."""
     try:
-        raw = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise Broken(f"{origin} is no YAML: {error}", "Mend the file.") from error
-    return params.parse(raw, origin)
+
+
+def parse_params(text: bytes | str, origin: str) -> Params:
+    """Parse the text of a parameter file; `origin` names it in an error."""
+    return params.parse(parse_yaml(text, origin), origin)
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
@@ -100,6 +104,12 @@ def read_tree(root: Path) -> dict[str, tuple[bytes, bool]]:
     if not tree:
         raise Broken(f"{root} holds no file", "Run the step that makes it first.")
     return tree
+
+
+def read_matching(root: Path, patterns: Iterable[str]) -> dict[str, bytes]:
+    """Read the files under `root` that match one of the globs, by relative POSIX path."""
+    found = (path for pattern in patterns for path in root.glob(pattern))
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
 
 
 def read_texts(folder: Path, pattern: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from slipway import oci, releases
+from slipway import oci, recipe, releases
 from slipway.adapters import dvc, files, layout
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, console, emit
@@ -69,7 +69,7 @@ def _bundle(repository: Repository, version: str) -> Bundle:
         version=version,
         source_commit=repository.head(),
         data_digest=dvc.data_digest(repository.root),
-        recipe_digest=model.recipe_digest,
+        recipe_digest=recipe.digest(files.read_matching(repository.root, recipe.PATTERNS)),
         model_digest=model.model_digest,
         request_version=model.request_version,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from slipway import digests, features, model, recipe, schema
+from slipway import digests, features, model, schema
 from slipway.adapters import files, onnx
 from slipway.errors import Rejected
 from slipway.params import Params
@@ -47,7 +47,6 @@ def main(argv: list[str] | None = None) -> None:
 
     info = ModelInfo(
         model_digest=digests.of_bytes(content),
-        recipe_digest=recipe.digest(_recipe_files()),
         estimator=chosen,
         request_version=schema.VERSION,
         features=tuple(ModelFeature(name=f.name, column=f.column, choices=f.choices) for f in features.FEATURES),
@@ -82,11 +81,6 @@ def parity(fitted: "Pipeline", content: bytes, test: pl.DataFrame) -> float:
     rows = np.array([encode(row) for row in test.select(features.READ).iter_rows()], dtype=np.float32)
     expected = fitted.predict_proba(features.matrix(test))[:, 1]
     return float(np.abs(onnx.Scorer(content).score(rows) - expected).max())
-
-
-def _recipe_files() -> dict[str, bytes]:
-    root = Path()
-    return {path.as_posix(): path.read_bytes() for pattern in recipe.PATTERNS for path in root.glob(pattern)}
 
 
 if __name__ == "__main__":
