@@ -10,7 +10,9 @@ from slipway.reference import Reference, is_loopback
 
 
 def build(containerfile: Path, context: Path, base: Reference, labels: Mapping[str, str]) -> str:
-    """Build an image on `base` and return its local id; no step reaches a network, and no time reaches the image.
+    """Build an image on `base` and return its local id. No time gets into it, and no step gets a network.
+
+    (With BUILDAH_ISOLATION=chroot buildah cannot take the network away; our Containerfile asks nothing of it.)
 
     Raises:
         Broken: buildah is not there, cannot get the base, or a step failed.
