@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from slipway.manifests import kinds
-from slipway.manifests.kinds import kubernetes, platform, rollouts
+from slipway.manifests.kinds import kubernetes, platform, rollouts, workload
 from slipway.manifests.kinds.base import Object
 
 Kind = TypeVar("Kind", bound=Object)
 ONE_OF_EACH = (
-    kubernetes.Deployment,
+    workload.Deployment,
     rollouts.Rollout,
     platform.TraefikService,
     platform.IngressRoute,
@@ -25,7 +25,7 @@ ONE_OF_EACH = (
 class Environment:
     """One service with its rollout. The last two are there where their component is switched on."""
 
-    deployment: kubernetes.Deployment
+    deployment: workload.Deployment
     rollout: rollouts.Rollout
     split: platform.TraefikService
     route: platform.IngressRoute
@@ -44,7 +44,7 @@ class Environment:
         return (*named, *self.services.values(), *self.templates.values(), *self.autoscalers, *self.monitors)
 
     @property
-    def container(self) -> kubernetes.Container:
+    def container(self) -> workload.Container:
         """The one container of a pod."""
         return self.deployment.spec.template.spec.containers[0]
 
@@ -88,7 +88,7 @@ def assemble(objects: Iterable[Object]) -> Environment:
         return [each for each in every if isinstance(each, kind)]
 
     return Environment(
-        deployment=all_of(kubernetes.Deployment)[0],
+        deployment=all_of(workload.Deployment)[0],
         rollout=all_of(rollouts.Rollout)[0],
         split=all_of(platform.TraefikService)[0],
         route=all_of(platform.IngressRoute)[0],

@@ -7,14 +7,14 @@ To use another field, add it here with its type, and say in the type what it may
 
 import msgspec
 
-from slipway.manifests.kinds import argocd, kubernetes, platform, rollouts
+from slipway.manifests.kinds import argocd, kubernetes, platform, rollouts, workload
 from slipway.manifests.kinds.base import Object
 
 KINDS: dict[tuple[str, str], type[Object]] = {
     ("v1", "Service"): kubernetes.Service,
     ("v1", "ServiceAccount"): kubernetes.ServiceAccount,
     ("v1", "ConfigMap"): argocd.ConfigMap,
-    ("apps/v1", "Deployment"): kubernetes.Deployment,
+    ("apps/v1", "Deployment"): workload.Deployment,
     ("policy/v1", "PodDisruptionBudget"): kubernetes.PodDisruptionBudget,
     ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.NetworkPolicy,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): kubernetes.HorizontalPodAutoscaler,

@@ -7,6 +7,7 @@ import msgspec
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Duration = Annotated[str, msgspec.Meta(pattern=r"^\d+[smh]$")]
 Quantity = Annotated[str, msgspec.Meta(pattern=r"^\d+(m|Ki|Mi|Gi)?$")]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Labels = Annotated[dict[str, str], msgspec.Meta(min_length=1)]
 
 
