@@ -33,6 +33,7 @@ def test_a_release_changes_one_line() -> None:
         "ghcr.io/example/flights:latest@sha256:" + 64 * "a",
         "ghcr.io/example/flights:1.2.3@sha256:" + 63 * "a",
         "x\n  - image: y",
+        RELEASED + "\n",
         "",
     ],
 )

@@ -58,7 +58,7 @@ def life(env: Environment) -> Iterator[str]:
 
 def image(env: Environment) -> Iterator[str]:
     """The image is named by version and digest: a tag alone can change under a running release."""
-    if not tree.REFERENCE.match(env.container.image):
+    if not tree.REFERENCE.fullmatch(env.container.image):
         at = f"{env.deployment.label}: spec.template.spec.containers[0].image"
         yield f"{at}: {env.container.image!r} must be NAME:VERSION@sha256:DIGEST"
 

@@ -17,7 +17,7 @@ Tree = Mapping[str, str]
 ENVIRONMENTS = ("staging", "production")
 FOLLOWING = "staging"  # the environment that a merge may change
 UNRELEASED = ":0.0.0@sha256:" + 64 * "0"  # ends the reference in k8s/base, and must never be applied
-REFERENCE = re.compile(r"^[a-z0-9][a-z0-9./:-]*:(?P<version>\d+\.\d+\.\d+)@(?P<digest>sha256:[0-9a-f]{64})$")
+REFERENCE = re.compile(r"[a-z0-9][a-z0-9./_:-]*:(?P<version>\d+\.\d+\.\d+)@(?P<digest>sha256:[0-9a-f]{64})")
 _IMAGE_LINE = re.compile(r"^(\s*(?:- )?image: )(\S+)$", re.MULTILINE)
 
 
@@ -57,9 +57,9 @@ def image_of(tree: Tree) -> str:
     """
     found = images(tree[name] for name in sorted(tree))
     if len(found) != 1:
-        raise Broken(
-            f"The manifests name {len(found)} images instead of one: {found}.", "Run `slipway manifests render`."
-        )
+        listed = ", ".join(found) or "there is none"
+        what = f"the manifests name {len(found)} images instead of one: {listed}"
+        raise Broken(what, "Render them with `slipway manifests render`.")
     return found[0]
 
 
@@ -71,7 +71,7 @@ def with_image(tree: Tree, reference: str) -> dict[str, str]:
 
     """
     image_of(tree)
-    if not REFERENCE.match(reference):
+    if not REFERENCE.fullmatch(reference):
         raise Broken(
             f"{reference!r} is no image by version and digest.", "Write it as NAME:1.2.3@sha256:<64 hex digits>."
         )
@@ -90,7 +90,7 @@ def faults(name: str, proposed: Tree, rendered: Tree) -> list[str]:
     if not rendered:
         return problems
     image = image_of(rendered)
-    if image.endswith(UNRELEASED) or not REFERENCE.match(image):
+    if image.endswith(UNRELEASED) or not REFERENCE.fullmatch(image):
         problems.append(f"k8s/rendered/{name}: image: {image!r} was never released and must not be applied")
     elif name == FOLLOWING and rendered != with_image(proposed, image):
         problems.append(f"k8s/rendered/{name}: differs from k8s/next/{name} in more than the image")
