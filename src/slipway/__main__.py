@@ -10,7 +10,20 @@ from rich.markup import escape
 
 from slipway import __version__
 from slipway import quiet as quiet  # before any library reads the environment
-from slipway.commands import console, demo, gate, manifests, package, promote, push, release, runtime, serve
+from slipway.commands import (
+    console,
+    demo,
+    gate,
+    manifests,
+    package,
+    promote,
+    push,
+    register,
+    release,
+    runtime,
+    serve,
+    track,
+)
 from slipway.errors import SlipwayError
 
 app = typer.Typer(
@@ -35,7 +48,9 @@ def slipway(
 
 for verb in (
     demo.demo,
+    track.track,
     gate.gate,
+    register.register,
     package.package,
     push.push,
     release.release,

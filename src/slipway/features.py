@@ -90,11 +90,12 @@ def row_encoder(columns: Sequence[str] = READ) -> Callable[[Sequence[Any]], list
     return encode
 
 
-def matrix(frame: "pl.DataFrame") -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """Encode a frame that holds the columns READ, shape (rows, features), in the order of FEATURES."""
+def matrix(frame: "pl.DataFrame", names: Sequence[str] = NAMES) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """Encode a frame that holds the columns READ, shape (rows, features), in the order of `names`."""
     import polars as pl
 
-    columns = [_encoded(frame[feature.column], feature).alias(feature.name) for feature in FEATURES]
+    by_name = {feature.name: feature for feature in FEATURES}
+    columns = [_encoded(frame[by_name[name].column], by_name[name]).alias(name) for name in names]
     return pl.DataFrame(columns).to_numpy().astype("float32", order="C")
 
 

@@ -4,7 +4,7 @@ A rule whose value is null is switched off; the file says so in the open, and a 
 guard (the gate reads its section from the base commit).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,9 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
+
+
+Section = TypeVar("Section", bound=_Section)
 
 
 class Validate(_Section):
@@ -115,8 +118,22 @@ def parse(raw: Any, origin: str = "params.yaml") -> Params:  # noqa: ANN401  # w
         Broken: a key is unknown or missing, or a value has the wrong type or range.
 
     """
+    return _convert(raw, Params, origin)
+
+
+def gate(raw: Any, origin: str) -> Gate:  # noqa: ANN401
+    """Check only the section `gate`: a base commit may have other keys in the others.
+
+    Raises:
+        Broken: as `parse`.
+
+    """
+    return _convert(raw.get("gate") if isinstance(raw, dict) else None, Gate, origin)
+
+
+def _convert(raw: Any, kind: type[Section], origin: str) -> Section:  # noqa: ANN401
     try:
-        return msgspec.convert(raw, Params)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         raise Broken(
             f"{origin}: {error}", "Compare the file with src/slipway/params.py, which documents each key."

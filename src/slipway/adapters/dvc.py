@@ -1,4 +1,4 @@
-"""DVC, by its own command line: does what lies on disk follow from the data, the parameters and the code?"""
+"""DVC, by its own command line: whether what lies on disk follows from the data, the parameters and the code."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ def stale(root: Path, stage: str) -> tuple[str, ...]:
         Broken: DVC cannot tell.
 
     """
-    command = (sys.executable, "-m", "dvc", "status", "--json", "--quiet", "--with-deps", stage)
+    command = (sys.executable, "-m", "dvc", "status", "--json", "--with-deps", stage)
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     try:
         status = json.loads(done.stdout)

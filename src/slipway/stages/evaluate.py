@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from slipway import features, metrics
+from slipway import features, metrics, window
 from slipway.adapters import files, onnx
-from slipway.metrics import Bootstrap, Costs, Scored
+from slipway.metrics import Bootstrap, Scored
 from slipway.params import Evaluate
 from slipway.records import Metrics, ModelInfo, SliceMetrics, Split
 from slipway.stages import run
-
-HOUR_BANDS = {0: "00-06", 6: "06-10", 10: "10-14", 14: "14-18", 18: "18-24"}  # by their first hour
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -30,8 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     scorer = onnx.Scorer(files.read_bytes(args.model / "model.onnx"))
     test = pl.read_parquet(args.splits / "test.parquet")
     inputs = features.matrix(test)
-    scored = scored_rows(test, scorer.score(inputs))
-    costs, bootstrap = settings(params)
+    scored = window.scored(test, scorer.score(inputs))
+    costs, bootstrap = window.settings(params)
 
     importance = _importance(scorer, inputs, scored, params)
     result = Metrics(
@@ -47,29 +45,10 @@ def main(argv: list[str] | None = None) -> None:
         _plots(scored, importance, folder)
 
 
-def settings(params: Evaluate) -> tuple[Costs, Bootstrap]:
-    """What the metrics module needs of the parameters."""
-    costs = Costs(missed=params.missed_cost, false_alarm=params.false_alarm_cost)
-    return costs, Bootstrap(rounds=params.bootstrap_rounds, confidence=params.confidence, seed=params.seed)
-
-
-def scored_rows(test: pl.DataFrame, probability: metrics.Vector) -> Scored:
-    """Truth, probability and day number of each test row."""
-    days = (test["date"] - test["date"].min()).dt.total_days()  # type: ignore[operator]  # a date column
-    return Scored(test["late"].to_numpy().astype(int), probability, days.to_numpy())
-
-
-def slice_labels(test: pl.DataFrame) -> dict[str, pl.Series]:
-    """The groups in which the model must hold: a label per row, by kind of group."""
-    first = np.searchsorted(list(HOUR_BANDS), (test["sched_dep_time"] // 100).to_numpy(), side="right") - 1
-    bands = pl.Series(np.array(list(HOUR_BANDS.values()))[first])
-    return {"origin": test["origin"], "carrier": test["carrier"], "hour": bands}
-
-
 def slices(test: pl.DataFrame, scored: Scored, bootstrap: Bootstrap, min_rows: int) -> tuple[SliceMetrics, ...]:
     """Metrics of each group; a small one is named, without a metric."""
     found = []
-    for by, labels in slice_labels(test).items():
+    for by, labels in window.slices(test).items():
         for group in sorted(labels.unique()):
             rows = scored.where((labels == group).to_numpy())
             found.append(

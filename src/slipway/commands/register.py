@@ -1,0 +1,110 @@
+"""`slipway register`: the accepted model becomes a version in MLflow, and the challenger."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipway import digests, releases
+from slipway.adapters import files
+from slipway.adapters.git import Repository
+from slipway.commands import Json, Root, console, emit
+from slipway.commands.gate import DECISION, TrackingUri
+from slipway.commands.release import BUILD, existing
+from slipway.commands.track import note, tags
+from slipway.errors import Rejected
+from slipway.records import GateDecision, Metrics, ModelInfo, Package, Registered
+
+MODEL = Path("artifacts/model")
+
+
+def register(
+    *,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Of the release; by default that of the package, else the next.")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    root: Root = Path(),
+    as_json: Json = False,
+) -> None:
+    """Register the model that the gate has accepted, and give it the alias `challenger`.
+
+    The version holds the model with signature and input example, and as tags where it comes from, what was measured,
+    and the gate's decision. A model that is registered already is left as it is.
+
+    Examples:
+        slipway register
+        slipway register --version 1.4.0
+
+    """
+    from slipway.adapters import mlflow
+
+    repository = Repository(root.resolve())
+    decided = admitted(repository.root)
+    model = files.read_record(ModelInfo, repository.root / MODEL / "model.json")
+    uri = mlflow.address(repository.root, tracking_uri)
+    with console.status("registering the model"):
+        run = note(repository, uri)
+        about = tags(repository, model) | _about(repository.root, decided, version)
+        made, new = mlflow.register(uri, run.run_id, repository.root / MODEL, _example(repository.root), about)
+    done = Registered(name=mlflow.NAME, version=made.version, model_digest=made.model_digest, new=new)
+    how = f"and {mlflow.CHALLENGER}" if new else "which was registered already, and stays as it was"
+    emit(
+        done,
+        f"[green]registered[/] {mlflow.NAME} version {made.version}, {how}\n  {made.model_digest}",
+        as_json=as_json,
+    )
+
+
+def admitted(root: Path) -> GateDecision:
+    """Return the decision that lets the model at hand in.
+
+    Raises:
+        Rejected: there is none, it is no, or it is about another model.
+
+    """
+    path, again = root / DECISION, "Run `slipway gate`, and see what it says."
+    if not path.exists():
+        raise Rejected(f"{DECISION} does not exist: nothing has let this model in", again)
+    decided = files.read_record(GateDecision, path)
+    found = digests.of_bytes(files.read_bytes(root / MODEL / "model.onnx"))
+    if not decided.accepted:
+        raise Rejected(f"the gate has rejected {decided.model_digest}", again)
+    if found != decided.model_digest:
+        raise Rejected(f"the gate has accepted {decided.model_digest}, the model at hand is {found}", again)
+    return decided
+
+
+def _about(root: Path, decided: GateDecision, version: str | None) -> dict[str, str]:
+    """What a version's tags say besides where the model comes from."""
+    metrics = files.read_record(Metrics, root / "artifacts/metrics.json")
+    measured = {
+        f"metric.{name}": f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+        for name, estimate in metrics.overall.items()
+    }
+    return measured | {
+        "version": version or _version(root, decided.model_digest),
+        "gate": "accepted, first" if decided.first else "accepted",
+        "gate_base": decided.base,
+        "gate_thresholds": decided.thresholds_digest,
+        "test_window": f"{metrics.test.first} to {metrics.test.last}",
+        "info_digest": digests.of_bytes(files.read_bytes(root / MODEL / "model.json")),
+    }
+
+
+def _version(root: Path, model_digest: str) -> str:
+    """The version that the model was packaged as, or else the next one that is free."""
+    path = root / BUILD / "package.json"
+    if path.exists():
+        bundle = files.read_record(Package, path).bundle
+        if bundle.model_digest == model_digest:
+            return bundle.version
+    return releases.following(existing(root))
+
+
+def _example(root: Path) -> object:
+    import polars as pl
+
+    from slipway import features
+
+    return features.matrix(pl.read_parquet(root / "artifacts/splits/test.parquet").head(1))

@@ -1,0 +1,175 @@
+"""What a candidate must reach before it may be registered and released. Pure: facts in, a decision out.
+
+Every rule is reported, not only the first that fails. Conditions are written so that NaN fails them: a comparison with
+NaN is false, and only a true one lets a model in.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from slipway import digests
+from slipway.params import Gate
+from slipway.records import Check, Comparison, Estimate, GateDecision, Metrics, SliceDifference, SliceMetrics
+
+RULES = (
+    *("auc_floor", "calibration_ceiling", "cost_ceiling", "auc_margin", "cost_margin"),
+    *("slice_auc_floor", "slice_auc_margin", "budget.latency_ms", "budget.model_bytes"),
+)
+Verdict = tuple[bool, str]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The model that asks to be let in. `problems`: why what is at hand cannot be believed, empty when it can."""
+
+    model_digest: str
+    metrics: Metrics | None
+    missed_cost: float
+    latency_ms: float
+    model_bytes: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Incomparable:
+    """A champion that the candidate cannot be held against."""
+
+    champion_digest: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The thresholds, the commit they were read from, and the guarded sections that the tree has changed since."""
+
+    thresholds: Gate
+    base: str
+    changed: tuple[str, ...] = ()
+
+
+def decide(
+    candidate: Candidate, champion: Comparison | Incomparable | None, policy: Policy, *, first: bool
+) -> GateDecision:
+    """Judge a candidate by every rule. `champion` is None where the registry has none, which `first` must then say."""
+    comparison = champion if isinstance(champion, Comparison) else None
+    evidence = _evidence(candidate)
+    checks = (evidence, _champion(champion, first=first), *_rules(candidate, comparison, policy.thresholds))
+    return GateDecision(
+        accepted=all(check.passed is not False for check in checks),
+        first=first,
+        model_digest=candidate.model_digest,
+        champion=champion.champion_digest if champion else None,
+        base=policy.base,
+        thresholds_digest=digests.of_bytes(msgspec.json.encode(policy.thresholds, order="sorted")),
+        guards_changed=policy.changed,
+        checks=checks,
+        latency_ms=candidate.latency_ms,
+        model_bytes=candidate.model_bytes,
+        comparison=comparison,
+    )
+
+
+def _evidence(candidate: Candidate) -> Check:
+    problems = list(candidate.problems)
+    if candidate.metrics is None:
+        problems.append("there are no metrics")
+    elif candidate.metrics.model_digest != candidate.model_digest:
+        problems.append("the metrics are of another model")
+    if problems:
+        return Check(name="evidence", passed=False, detail=f"{'; '.join(problems)}: run `dvc repro`")
+    return Check(name="evidence", passed=True, detail="data, recipe, model and metrics belong together")
+
+
+def _champion(champion: Comparison | Incomparable | None, *, first: bool) -> Check:
+    match champion, first:
+        case None, True:
+            passed, detail = True, "none yet: the first of all, by --first"
+        case None, False:
+            passed, detail = False, "there is none to compare with; let the first of all in with --first"
+        case _, True:
+            passed, detail = False, "there is one already: --first is for the first of all, run again without it"
+        case Incomparable(reason=reason), False:
+            passed, detail = False, f"cannot compare: {reason}"
+        case Comparison() as comparison, False:
+            passed = True
+            detail = (
+                f"version {comparison.champion_version}, compared on {comparison.rows:,} flights"
+                f" from {comparison.first} to {comparison.last}"
+            )
+    return Check(name="champion", passed=passed, detail=detail)
+
+
+def _rules(candidate: Candidate, comparison: Comparison | None, limits: Gate) -> Iterable[Check]:
+    """One check per key of `gate`, in the order of RULES."""
+    judges = _budget(candidate)
+    if candidate.metrics is not None:
+        judges |= _floors(candidate.metrics, candidate.missed_cost)
+    if comparison is not None:
+        judges |= _margins(comparison)
+    plain = msgspec.to_builtins(limits)
+    plain |= {f"budget.{key}": value for key, value in plain.pop("budget").items()}
+    for name in RULES:
+        if plain[name] is None:
+            yield Check(name=name, passed=None, detail="switched off: null in params.yaml")
+        elif name not in judges:
+            yield Check(name=name, passed=None, detail="not judged: nothing to judge by")
+        else:
+            passed, detail = judges[name](plain[name])
+            yield Check(name=name, passed=passed, detail=detail)
+
+
+def _floors(metrics: Metrics, missed_cost: float) -> dict[str, Callable[[float], Verdict]]:
+    auc, error, cost = (metrics.overall.get(name) for name in ("auc", "calibration_error", "cost"))
+    never = missed_cost * metrics.test.late_share
+    share = cost and Estimate(value=cost.value / never, low=cost.low / never, high=cost.high / never)
+    return {
+        "auc_floor": lambda limit: _at_least(auc, limit),
+        "calibration_ceiling": lambda limit: _at_most(error, limit),
+        "cost_ceiling": lambda limit: _at_most(share, limit, " of the cost of never warning"),
+        "slice_auc_floor": lambda limit: _slices(metrics.slices, limit),
+    }
+
+
+def _margins(comparison: Comparison) -> dict[str, Callable[[float], Verdict]]:
+    differences = {name: found.difference for name, found in comparison.overall.items()}
+    return {
+        "auc_margin": lambda limit: _at_least(differences.get("auc"), -limit, " against the champion"),
+        "cost_margin": lambda limit: _at_most(differences.get("cost"), limit, " a flight against the champion"),
+        "slice_auc_margin": lambda limit: _slices(comparison.slices, -limit),
+    }
+
+
+def _budget(candidate: Candidate) -> dict[str, Callable[[float], Verdict]]:
+    latency, size = candidate.latency_ms, candidate.model_bytes
+    return {
+        "budget.latency_ms": lambda limit: (latency <= limit, f"{latency:.3f} ms a call, at most {limit:g}"),
+        "budget.model_bytes": lambda limit: (size <= limit, f"{size:,} bytes, at most {limit:,.0f}"),
+    }
+
+
+def _at_least(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
+    """Hold the cautious end of an interval against a lower limit."""
+    if estimate is None:
+        return False, "not measured"
+    return estimate.low >= limit, f"{_interval(estimate)}{of}: the low end must reach {limit:g}"
+
+
+def _at_most(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
+    """Hold the cautious end of an interval against an upper limit."""
+    if estimate is None:
+        return False, "not measured"
+    return estimate.high <= limit, f"{_interval(estimate)}{of}: the high end may not pass {limit:g}"
+
+
+def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float) -> Verdict:
+    """Refuse what is shown to be bad: a slice whose hopeful end is below the limit. Small ones are not judged."""
+    judged = [(f"{group.by} {group.group}", group.auc) for group in slices if group.auc is not None]
+    bad = [f"{name} {_interval(auc)}" for name, auc in judged if not auc.high >= limit]
+    asked = f"the high end must reach {limit:g}"
+    return not bad, f"{', '.join(bad)}: {asked}" if bad else f"{len(judged)} slices with enough flights: {asked}"
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
