@@ -1,0 +1,285 @@
+"""validate: each rule refuses data that break it and nothing else, names what it found, and can be switched off.
+
+Every challenger is the small profile with real rows changed. One worker runs the file: the library is slow to import.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from slipway import rules
+from slipway.adapters import files
+from slipway.errors import Broken, Rejected
+from slipway.records import Validation
+from slipway.stages import run
+
+pytestmark = pytest.mark.xdist_group("validate")
+OUT = "artifacts/validation.json"
+MARCH, APRIL = "2013-03", "2013-04"
+FLIGHTS, WEATHER, PLANES = f"flights/{APRIL}.parquet", f"weather/{APRIL}.parquet", "planes.parquet"
+
+Change = Callable[[Path], object]  # of a data folder
+
+
+def change(path: str, how: Callable[[pl.DataFrame], pl.DataFrame]) -> Change:
+    """Rewrite one file."""
+    return lambda data: how(pl.read_parquet(data / path)).write_parquet(data / path)
+
+
+def put(path: str, column: str, value: Any, rows: int) -> Change:
+    """Set a column to a value in the first rows of a file; its type stays."""
+
+    def how(frame: pl.DataFrame) -> pl.DataFrame:
+        changed = pl.when(pl.int_range(pl.len()) < rows).then(pl.lit(value)).otherwise(column)
+        return frame.with_columns(changed.cast(frame.schema[column]).alias(column))
+
+    return change(path, how)
+
+
+def repeat(path: str, rows: int) -> Change:
+    """Write the first rows of a file twice."""
+    return change(path, lambda frame: pl.concat([frame, frame.head(rows)]))
+
+
+def march_becomes_january(data: Path) -> None:
+    """Leave two months out: March's rows, dated in January, before April's."""
+    for folder in (data / "flights", data / "weather"):
+        march = pl.read_parquet(folder / f"{MARCH}.parquet")
+        march.with_columns(pl.col("date").dt.offset_by("-2mo")).write_parquet(folder / "2013-01.parquet")
+        (folder / f"{MARCH}.parquet").unlink()
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """Data that break one rule, and each reason that the refusal gives: with how many rows as examples."""
+
+    rule: str
+    changes: tuple[Change, ...]
+    reasons: dict[str, int]
+    off: Any = False
+
+
+CHALLENGERS = {
+    "columns": Challenger(
+        rule="columns",
+        changes=(
+            change(FLIGHTS, lambda frame: frame.drop("distance")),
+            change(PLANES, lambda frame: frame.with_columns(engines=2)),
+        ),
+        reasons={
+            f"flights {APRIL} · distance · columns · 1 column(s)": 0,
+            "planes · engines · columns · 1 column(s)": 0,
+        },
+    ),
+    "types": Challenger(
+        rule="types",
+        changes=(
+            change(FLIGHTS, lambda frame: frame.with_columns(pl.col("sched_dep_time").cast(pl.Float32))),
+            change(PLANES, lambda frame: frame.with_columns(pl.col("tailnum").cast(pl.Categorical))),
+        ),
+        reasons={
+            f"flights {APRIL} · sched_dep_time · types · 2,400 row(s)": 3,
+            "planes · tailnum · types · 3,322 row(s)": 3,
+        },
+    ),
+    "nulls": Challenger(
+        rule="nulls",
+        changes=(put(FLIGHTS, "tailnum", None, 300), put(FLIGHTS, "carrier", None, 1)),
+        reasons={
+            f"flights {APRIL} · carrier · nulls · 1 row(s)": 1,
+            f"flights {APRIL} · tailnum · nulls · 314 row(s)": 3,
+        },
+        off=None,
+    ),
+    "choices": Challenger(
+        rule="choices",
+        changes=(
+            put(FLIGHTS, "carrier", "ZZ", 4),
+            put(FLIGHTS, "origin", "SFO", 1),
+            put(FLIGHTS, "dest", "QQQ", 9),
+            put(WEATHER, "origin", "SFO", 1),
+        ),
+        reasons={
+            f"flights {APRIL} · carrier · choices · 4 row(s)": 3,
+            f"flights {APRIL} · origin · choices · 1 row(s)": 1,
+            f"flights {APRIL} · dest · choices · 9 row(s)": 3,
+            f"weather {APRIL} · origin · choices · 1 row(s)": 1,
+        },
+    ),
+    "ranges": Challenger(
+        rule="ranges",
+        changes=(
+            put(FLIGHTS, "date", date(2013, 5, 1), 2),
+            put(FLIGHTS, "sched_dep_time", 1275, 4),
+            put(FLIGHTS, "distance", -5, 5),
+            put(WEATHER, "humid", 130, 4),
+            put(PLANES, "seats", 0, 1),
+        ),
+        reasons={
+            f"flights {APRIL} · date · ranges · 2 row(s)": 2,
+            f"flights {APRIL} · sched_dep_time · ranges · 4 row(s)": 3,
+            f"flights {APRIL} · distance · ranges · 5 row(s)": 3,
+            f"weather {APRIL} · humid · ranges · 4 row(s)": 3,
+            "planes · seats · ranges · 1 row(s)": 1,
+        },
+    ),
+    "duplicates": Challenger(
+        rule="duplicates",
+        changes=(repeat(FLIGHTS, 5), repeat(WEATHER, 2), repeat(PLANES, 1)),
+        reasons={
+            f"flights {APRIL} · {', '.join(rules.FLIGHT)} · duplicates · 10 row(s)": 3,
+            f"weather {APRIL} · date, hour, origin · duplicates · 4 row(s)": 3,
+            "planes · tailnum · duplicates · 2 row(s)": 2,
+        },
+    ),
+    "contiguous": Challenger(
+        rule="contiguous",
+        changes=(march_becomes_january,),
+        reasons={"months · flights · contiguous · 2 month(s)": 2, "months · weather · contiguous · 2 month(s)": 2},
+    ),
+    "contiguous-weather": Challenger(
+        rule="contiguous",
+        changes=(lambda data: (data / WEATHER).unlink(),),
+        reasons={"months · weather · contiguous · 1 month(s)": 1},
+    ),
+    "row_count": Challenger(
+        rule="row_count",
+        changes=(change(FLIGHTS, lambda frame: frame.gather_every(6)),),
+        reasons={f"flights {APRIL} · whole table · row_count · 400 row(s)": 0},
+        off=None,
+    ),
+    "target_rate": Challenger(
+        rule="target_rate",
+        changes=(change(FLIGHTS, lambda frame: frame.with_columns(pl.col("arr_delay") + 30)),),
+        reasons={f"flights {APRIL} · late · target_rate · 2,346 row(s)": 0},
+        off=None,
+    ),
+}
+
+
+def reasons(refusal: Rejected) -> dict[str, int]:
+    """Read a refusal: the head of each reason, and how many rows stand below it."""
+    found: dict[str, int] = {}
+    for line in refusal.what.splitlines():
+        if " · asked: " in line:
+            found[line.split(" · asked: ")[0].strip()] = 0
+        elif line.startswith("    row "):
+            found[list(found)[-1]] += 1
+    return found
+
+
+@pytest.mark.parametrize("challenger", CHALLENGERS.values(), ids=CHALLENGERS)
+def test_a_rule_refuses_what_breaks_it_and_only_that(make_project: Callable[[], Any], challenger: Challenger) -> None:
+    """Refused for exactly these reasons, each with its remedy, nothing written; accepted with that one rule off."""
+    project = make_project()
+    for spoil in challenger.changes:
+        spoil(project.root / "data")
+
+    with pytest.raises(Rejected) as refusal:
+        project.run("validate")
+    assert reasons(refusal.value) == challenger.reasons
+    assert refusal.value.what.count(f"-> {rules.REMEDIES[challenger.rule]}") == len(challenger.reasons)
+    assert not list((project.root / "artifacts").glob("*"))
+
+    project.params(**{f"validate__{challenger.rule}": challenger.off}).run("validate")
+    assert files.read_record(Validation, project.root / OUT).rules[challenger.rule] == 0
+
+
+def test_every_rule_has_a_challenger() -> None:
+    """A rule that is added without data that break it fails here."""
+    assert {challenger.rule for challenger in CHALLENGERS.values()} == set(rules.REMEDIES)
+
+
+def test_intact_data_pass_with_the_same_bytes_and_no_noise(make_project: Callable[[], Any], capfd: Any) -> None:
+    """Two runs in two folders write the same record of months and rules, and print nothing."""
+    first, second = (make_project().run("validate").root / OUT for _ in range(2))
+
+    record = files.read_record(Validation, first)
+    assert first.read_bytes() == second.read_bytes()
+    assert [month.month for month in record.months] == [MARCH, APRIL]
+    assert [month.rows for month in record.months] == [2400, 2400]
+    assert all(0.1 < (month.late_share or 0) < 0.4 for month in record.months)
+    assert min(record.rules.values()) >= 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_refusal_shows_where_to_look_and_takes_the_old_answer_away(make_project: Callable[[], Any]) -> None:
+    """Rows carry date, carrier, flight and the value; reasons of all tables come at once; the old record is gone."""
+    project = make_project().run("validate")
+    put(FLIGHTS, "distance", -5, 1)(project.root / "data")
+    repeat(WEATHER, 1)(project.root / "data")
+
+    with pytest.raises(Rejected, match="2 reason") as refusal:
+        project.run("validate")
+    assert "row 0: date=2013-04-01 carrier=" in refusal.value.what
+    assert "distance=-5\n" in refusal.value.what
+    assert "row 2159: date=2013-04-01 hour=" in refusal.value.what
+    assert not (project.root / OUT).exists()
+
+
+def test_text_instead_of_minutes_is_refused_not_a_crash(make_project: Callable[[], Any]) -> None:
+    """A check that cannot even be made counts as one that does not hold."""
+    project = make_project()
+    change(FLIGHTS, lambda frame: frame.with_columns(pl.lit("late").alias("arr_delay")))(project.root / "data")
+
+    with pytest.raises(Rejected) as refusal:
+        project.run("validate")
+    assert f"flights {APRIL} · arr_delay · types · 2,400 row(s)" in reasons(refusal.value)
+    assert "cannot be checked: " in refusal.value.what
+
+
+def test_no_flights_in_the_only_month_are_refused(make_project: Callable[[], Any]) -> None:
+    """Empty tables break no expectation of their values; the first month still needs a row."""
+    project = make_project()
+    change(f"flights/{MARCH}.parquet", lambda frame: frame.head(0))(project.root / "data")
+
+    with pytest.raises(Rejected) as refusal:
+        project.run("validate")
+    assert reasons(refusal.value) == {f"flights {MARCH} · whole table · row_count · 0 row(s)": 0}
+
+
+def test_unreadable_parquet_is_broken(make_project: Callable[[], Any], capsys: Any) -> None:
+    """A file cut short is no verdict on the data: exit code 2, its name, what to do, no output."""
+    project = make_project()
+    path = project.root / "data" / WEATHER
+    path.write_bytes(path.read_bytes()[:1000])
+
+    with pytest.raises(SystemExit) as exit_:
+        run(lambda: project.run("validate") and None)
+    assert exit_.value.code == 2
+    assert f"data/{WEATHER} cannot be read as Parquet" in capsys.readouterr().err
+    assert not list((project.root / "artifacts").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda flights: [path.unlink() for path in flights.iterdir()], "data/flights holds no Parquet file"),
+        (lambda flights: (flights / f"{MARCH}.parquet").rename(flights / "march.parquet"), "data/flights holds march"),
+    ],
+    ids=["empty", "strange-name"],
+)
+def test_a_folder_that_holds_no_months_is_broken(make_project: Callable[[], Any], spoil: Any, says: str) -> None:
+    """Neither an empty folder nor a file that is no month passes as data without faults; in a process of its own."""
+    project = make_project()
+    spoil(project.root / "data" / "flights")
+
+    command = [sys.executable, "-m", "slipway.stages.validate", "--data", "data", "--out", OUT]
+    ended = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["tailnumber", "carrier"])
+def test_a_share_of_missing_values_must_name_an_optional_column(make_project: Callable[[], Any], name: str) -> None:
+    """A misspelt or required column in validate.nulls would be a rule that checks nothing: refused."""
+    with pytest.raises(Broken, match=name):
+        make_project().params(validate__nulls={name: 0.5}).run("validate")
