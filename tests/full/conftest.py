@@ -56,9 +56,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def container_tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep buildah's images in a folder of the test run; plain files, so that nothing stays mounted."""
+    """Keep buildah's images in a folder of the test run."""
     folder = tmp_path_factory.mktemp("containers")
-    storage = f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n'
+    storage = f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n'
     (folder / "storage.conf").write_text(storage)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
