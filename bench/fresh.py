@@ -28,7 +28,7 @@ def fresh_bento() -> Iterator[Path]:
         version="0.0.0",
         source_commit="none",
         data_digest="none",
-        recipe_digest=info.recipe_digest,
+        recipe_digest="none",
         model_digest=info.model_digest,
         request_version=info.request_version,
     )
@@ -50,3 +50,12 @@ def requests_of(rows: pl.DataFrame) -> list[dict[str, Any]]:
         {name: str(value) if name == "date" else value for name, value in row.items() if value is not None}
         for row in rows.to_dicts()
     ]
+
+
+def publish(name: str, table: str) -> None:
+    """Print a Markdown table, and write it between the markers of this name in docs/benchmarks.md."""
+    page = ROOT / "docs" / "benchmarks.md"
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    page.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+    print(table)
