@@ -8,8 +8,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from slipway import __version__
-from slipway import quiet as quiet  # before any library reads the environment
+from slipway import (
+    __version__,
+    quiet,  # noqa: F401  # before any library reads the environment
+)
 from slipway.commands import (
     console,
     demo,
@@ -63,8 +65,8 @@ for name, about, verbs in (
     ("runtime", "The image that releases stand on: build it, and lock it.", (runtime.build, runtime.lock)),
 ):
     group = typer.Typer(no_args_is_help=True, help=about)
-    for verb in verbs:
-        group.command()(verb)
+    for one in verbs:
+        group.command()(one)
     app.add_typer(group, name=name)
 
 

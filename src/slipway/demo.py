@@ -7,7 +7,6 @@ import msgspec
 from slipway.records import Asked, DemoResult
 
 
-
 @dataclass(frozen=True)
 class Step:
     """One command line of the story, and where a person looks at what it did."""
@@ -18,7 +17,9 @@ class Step:
 
 
 STEPS = (
-    Step("pull the data, January to April", "dvc pull --quiet data.dvc replay.dvc", "data/; what happens next: replay/"),
+    Step(
+        "pull the data, January to April", "dvc pull --quiet data.dvc replay.dvc", "data/; what happens next: replay/"
+    ),
     Step("validate, prepare, train, evaluate", "dvc repro", "artifacts/metrics.json, `dvc dag`, `dvc plots show`"),
     Step("note the run", "slipway track", "`mlflow ui`"),
     Step("decide: there is no champion yet", "slipway gate --first", "build/gate.json"),
@@ -29,7 +30,7 @@ STEPS = (
 
 
 def promotion(version: str) -> Step:
-    """Record the first release, which serves, as stable and champion: a first deployment has nothing to be judged by."""
+    """Record the first release, which serves, as stable and champion: there is nothing to judge it by."""
     return Step("record it: stable, and champion", f"slipway promote {version}", "releases/stable.json, `mlflow ui`")
 
 

@@ -114,7 +114,8 @@ def _rules(candidate: Candidate, comparison: Comparison | None, limits: Gate) ->
         if plain[name] is None:
             yield Check(name=name, passed=None, detail="switched off: null in params.yaml")
         elif name not in judges:
-            yield Check(name=name, passed=None, detail="not judged: nothing to judge by")
+            missing = "a champion to compare with" if "margin" in name else "metrics"
+            yield Check(name=name, passed=None, detail=f"not judged without {missing}")
         else:
             passed, detail = judges[name](plain[name])
             yield Check(name=name, passed=passed, detail=detail)
@@ -144,8 +145,8 @@ def _margins(comparison: Comparison) -> dict[str, Callable[[float], Verdict]]:
 def _budget(candidate: Candidate) -> dict[str, Callable[[float], Verdict]]:
     latency, size = candidate.latency_ms, candidate.model_bytes
     return {
-        "budget.latency_ms": lambda limit: (latency <= limit, f"{latency:.3f} ms a call, at most {limit:g}"),
-        "budget.model_bytes": lambda limit: (size <= limit, f"{size:,} bytes, at most {limit:,.0f}"),
+        "budget.latency_ms": lambda limit: (latency <= limit, f"{latency:.3f} ms a call; needs ≤ {limit:g}"),
+        "budget.model_bytes": lambda limit: (size <= limit, f"{size:,} bytes; needs ≤ {limit:,.0f}"),
     }
 
 
@@ -153,22 +154,23 @@ def _at_least(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
     """Hold the cautious end of an interval against a lower limit."""
     if estimate is None:
         return False, "not measured"
-    return estimate.low >= limit, f"{_interval(estimate)}{of}: the low end must reach {limit:g}"
+    return estimate.low >= limit, f"{_interval(estimate)}{of}; needs a low end ≥ {limit:g}"
 
 
 def _at_most(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
     """Hold the cautious end of an interval against an upper limit."""
     if estimate is None:
         return False, "not measured"
-    return estimate.high <= limit, f"{_interval(estimate)}{of}: the high end may not pass {limit:g}"
+    return estimate.high <= limit, f"{_interval(estimate)}{of}; needs a high end ≤ {limit:g}"
 
 
 def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float) -> Verdict:
     """Refuse what is shown to be bad: a slice whose hopeful end is below the limit. Small ones are not judged."""
     judged = [(f"{group.by} {group.group}", group.auc) for group in slices if group.auc is not None]
     bad = [f"{name} {_interval(auc)}" for name, auc in judged if not auc.high >= limit]
-    asked = f"the high end must reach {limit:g}"
-    return not bad, f"{', '.join(bad)}: {asked}" if bad else f"{len(judged)} slices with enough flights: {asked}"
+    if bad:
+        return False, f"{', '.join(bad)}; needs a high end ≥ {limit:g}"
+    return True, f"none of {len(judged)} slices is shown to be below {limit:g}"
 
 
 def _interval(estimate: Estimate) -> str:

@@ -22,7 +22,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 Section = TypeVar("Section", bound=_Section)
 
 
-class Validate(_Section):
+class Validate(_Section, frozen=True):
     """Rules that each batch of data is held to; ranges, choices and types stand in the catalogue (schema.py)."""
 
     columns: bool  # exactly the catalogue's columns, in any order
@@ -36,20 +36,20 @@ class Validate(_Section):
     target_rate: Share | None  # largest absolute change of the share of late flights against the month before
 
 
-class Prepare(_Section):
-    """How the rows are split. The newest `test_months` months in the data are the test window, all before is training."""
+class Prepare(_Section, frozen=True):
+    """How the rows are split: the newest `test_months` months are the test window, all before is training."""
 
     test_months: Count
 
 
-class LogisticRegression(_Section):
+class LogisticRegression(_Section, frozen=True):
     """Hyperparameters of the baseline."""
 
     C: Positive
     max_iter: Count
 
 
-class HistGradientBoosting(_Section):
+class HistGradientBoosting(_Section, frozen=True):
     """Hyperparameters of the histogram gradient boosting."""
 
     max_iter: Count
@@ -59,7 +59,7 @@ class HistGradientBoosting(_Section):
     l2_regularization: Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Train(_Section):
+class Train(_Section, frozen=True):
     """The estimators, and how the better one is found: log loss on the last `validation_days` of training."""
 
     validation_days: Count
@@ -69,7 +69,7 @@ class Train(_Section):
     hist_gradient_boosting: HistGradientBoosting
 
 
-class Evaluate(_Section):
+class Evaluate(_Section, frozen=True):
     """What a mistake costs, and how sure we want to be of a metric."""
 
     missed_cost: Positive  # a late flight that was not foreseen
@@ -81,14 +81,14 @@ class Evaluate(_Section):
     seed: int
 
 
-class Budget(_Section):
+class Budget(_Section, frozen=True):
     """What the bundle may cost. Milliseconds are of one call to the model with one row; bytes of the model file."""
 
     latency_ms: Positive | None
     model_bytes: Count | None
 
 
-class Gate(_Section):
+class Gate(_Section, frozen=True):
     """What a candidate must reach; null switches a rule off."""
 
     auc_floor: Share | None
@@ -101,7 +101,7 @@ class Gate(_Section):
     budget: Budget
 
 
-class Params(_Section):
+class Params(_Section, frozen=True):
     """The whole file."""
 
     validate: Validate

@@ -52,7 +52,7 @@ class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Window(_Frozen, kw_only=True):
+class Window(_Frozen, frozen=True, kw_only=True):
     """A stretch of days, both ends included (ISO 8601), and the rows with a known truth in it."""
 
     first: str
@@ -62,7 +62,7 @@ class Window(_Frozen, kw_only=True):
     coverage: float  # rows with a known truth / all rows; a cancelled flight has none
 
 
-class Split(_Frozen, kw_only=True):
+class Split(_Frozen, frozen=True, kw_only=True):
     """What `prepare` made: two windows in time, and the months they came from."""
 
     schema_version: int = 1
@@ -70,7 +70,7 @@ class Split(_Frozen, kw_only=True):
     test: Window
 
 
-class ModelFeature(_Frozen, kw_only=True):
+class ModelFeature(_Frozen, frozen=True, kw_only=True):
     """One input of the model: its name, the column it encodes, and the vocabulary where it has one."""
 
     name: str
@@ -78,7 +78,7 @@ class ModelFeature(_Frozen, kw_only=True):
     choices: tuple[str, ...]
 
 
-class ModelInfo(_Frozen, kw_only=True):
+class ModelInfo(_Frozen, frozen=True, kw_only=True):
     """What stands beside `model.onnx`: enough to serve it, to compare it, and to refuse a foreign one."""
 
     schema_version: int = 1
@@ -92,7 +92,7 @@ class ModelInfo(_Frozen, kw_only=True):
     parity: float  # largest |ONNX - estimator| over the test split
 
 
-class Estimate(_Frozen, kw_only=True):
+class Estimate(_Frozen, frozen=True, kw_only=True):
     """A metric and its confidence interval."""
 
     value: float
@@ -100,7 +100,7 @@ class Estimate(_Frozen, kw_only=True):
     high: float
 
 
-class SliceMetrics(_Frozen, kw_only=True):
+class SliceMetrics(_Frozen, frozen=True, kw_only=True):
     """One group of the test rows. `auc` is None when there are too few rows, or only one outcome."""
 
     by: str
@@ -110,7 +110,7 @@ class SliceMetrics(_Frozen, kw_only=True):
     auc: Estimate | None
 
 
-class Metrics(_Frozen, kw_only=True):
+class Metrics(_Frozen, frozen=True, kw_only=True):
     """What `evaluate` measured on the test window."""
 
     schema_version: int = 1
@@ -122,7 +122,7 @@ class Metrics(_Frozen, kw_only=True):
     importance: dict[str, float]  # AUC lost when the feature is shuffled
 
 
-class Descriptor(_Frozen, kw_only=True, rename={"media_type": "mediaType"}, forbid_unknown_fields=False):
+class Descriptor(_Frozen, frozen=True, kw_only=True, rename={"media_type": "mediaType"}, forbid_unknown_fields=False):
     """A blob of a registry, in the words of the OCI image specification; what others write into theirs is dropped."""
 
     media_type: str
@@ -130,7 +130,7 @@ class Descriptor(_Frozen, kw_only=True, rename={"media_type": "mediaType"}, forb
     size: int
 
 
-class RuntimeLock(_Frozen, kw_only=True):
+class RuntimeLock(_Frozen, frozen=True, kw_only=True):
     """The runtime image that releases stand on: what must be known of it to append a layer without its blobs."""
 
     schema_version: int = 1
@@ -141,7 +141,7 @@ class RuntimeLock(_Frozen, kw_only=True):
     layers: tuple[Descriptor, ...]
 
 
-class Bundle(_Frozen, kw_only=True):
+class Bundle(_Frozen, frozen=True, kw_only=True):
     """What a bento was made from, baked into it: the chain from a prediction back to the commit and the data."""
 
     schema_version: int = 1
@@ -153,14 +153,14 @@ class Bundle(_Frozen, kw_only=True):
     request_version: int
 
 
-class ManifestImages(_Frozen, kw_only=True):
+class ManifestImages(_Frozen, frozen=True, kw_only=True):
     """What the rendered manifests run: by environment the image, or None before its first release."""
 
     schema_version: int = 1
     running: dict[str, str | None]
 
 
-class Package(_Frozen, kw_only=True):
+class Package(_Frozen, frozen=True, kw_only=True):
     """What `slipway package` made of a bundle: the bento as a tree, and the image as a manifest."""
 
     schema_version: int = 1
@@ -169,7 +169,7 @@ class Package(_Frozen, kw_only=True):
     image_digest: Digest
 
 
-class ReleaseEvent(_Frozen, kw_only=True):
+class ReleaseEvent(_Frozen, frozen=True, kw_only=True):
     """Something that happened to a release in an environment."""
 
     kind: str  # proposed, promoted
@@ -178,7 +178,7 @@ class ReleaseEvent(_Frozen, kw_only=True):
     cause: str | None  # of an outcome: verdict, unavailable, error, deadline, person
 
 
-class Release(_Frozen, kw_only=True):
+class Release(_Frozen, frozen=True, kw_only=True):
     """releases/<version>.json: what is released, the decision that let it in, and all that happened to it since."""
 
     schema_version: int = 1
@@ -187,14 +187,14 @@ class Release(_Frozen, kw_only=True):
     events: tuple[ReleaseEvent, ...]
 
 
-class Stable(_Frozen, kw_only=True):
+class Stable(_Frozen, frozen=True, kw_only=True):
     """The recorded stable: the version to go back to, by environment."""
 
     schema_version: int = 1
     environments: dict[str, str]
 
 
-class Served(_Frozen, kw_only=True):
+class Served(_Frozen, frozen=True, kw_only=True):
     """A release that is being served, and where."""
 
     schema_version: int = 1
@@ -202,7 +202,7 @@ class Served(_Frozen, kw_only=True):
     url: str
 
 
-class Asked(_Frozen, kw_only=True):
+class Asked(_Frozen, frozen=True, kw_only=True):
     """A real flight, what the release said of it, and what happened."""
 
     date: str
@@ -215,7 +215,7 @@ class Asked(_Frozen, kw_only=True):
     arr_delay: int
 
 
-class DemoResult(_Frozen, kw_only=True):
+class DemoResult(_Frozen, frozen=True, kw_only=True):
     """build/demo/result.json: what Git, MLflow and the running service say when the demo is over."""
 
     schema_version: int = 1
@@ -230,7 +230,7 @@ class DemoResult(_Frozen, kw_only=True):
     predictions: tuple[Asked, ...]  # the service
 
 
-class CheckedMonth(_Frozen, kw_only=True):
+class CheckedMonth(_Frozen, frozen=True, kw_only=True):
     """A month of flights that passed validation; `late_share` is None when no flight of it has a known truth."""
 
     month: str
@@ -238,7 +238,7 @@ class CheckedMonth(_Frozen, kw_only=True):
     late_share: float | None
 
 
-class Validation(_Frozen, kw_only=True):
+class Validation(_Frozen, frozen=True, kw_only=True):
     """What `validate` held the data to: expectations checked by rule; 0 where a rule is switched off."""
 
     schema_version: int = 1
@@ -246,7 +246,7 @@ class Validation(_Frozen, kw_only=True):
     rules: dict[str, int]
 
 
-class Difference(_Frozen, kw_only=True):
+class Difference(_Frozen, frozen=True, kw_only=True):
     """One metric of the candidate and of the champion on the same rows; the difference is candidate minus champion."""
 
     candidate: float
@@ -254,7 +254,7 @@ class Difference(_Frozen, kw_only=True):
     difference: Estimate
 
 
-class SliceDifference(_Frozen, kw_only=True):
+class SliceDifference(_Frozen, frozen=True, kw_only=True):
     """AUC of the candidate minus that of the champion in one group; None where `SliceMetrics` has none."""
 
     by: str
@@ -263,7 +263,7 @@ class SliceDifference(_Frozen, kw_only=True):
     auc: Estimate | None
 
 
-class Comparison(_Frozen, kw_only=True):
+class Comparison(_Frozen, frozen=True, kw_only=True):
     """Candidate against champion, on the days of the test window that the champion was not trained on."""
 
     champion_digest: str
@@ -275,7 +275,7 @@ class Comparison(_Frozen, kw_only=True):
     slices: tuple[SliceDifference, ...]
 
 
-class Check(_Frozen, kw_only=True):
+class Check(_Frozen, frozen=True, kw_only=True):
     """One rule of the gate and what became of it; `passed` is None where nothing was judged, `detail` says why."""
 
     name: str  # evidence, champion, or a key of `gate` in params.yaml
@@ -283,7 +283,7 @@ class Check(_Frozen, kw_only=True):
     detail: str
 
 
-class GateDecision(_Frozen, kw_only=True):
+class GateDecision(_Frozen, frozen=True, kw_only=True):
     """build/gate.json: whether a model is let in, by which thresholds, and why."""
 
     schema_version: int = 1
@@ -300,7 +300,7 @@ class GateDecision(_Frozen, kw_only=True):
     comparison: Comparison | None
 
 
-class Tracked(_Frozen, kw_only=True):
+class Tracked(_Frozen, frozen=True, kw_only=True):
     """A training that is noted in MLflow."""
 
     schema_version: int = 1
@@ -308,7 +308,7 @@ class Tracked(_Frozen, kw_only=True):
     model_digest: str
 
 
-class Registered(_Frozen, kw_only=True):
+class Registered(_Frozen, frozen=True, kw_only=True):
     """A version of the registered model; `new` is false when it was there already."""
 
     schema_version: int = 1

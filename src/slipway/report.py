@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from slipway.records import Comparison, Difference, Estimate, GateDecision, Metrics
+from slipway.records import Comparison, Difference, Estimate, GateDecision, Metrics, ModelInfo
 
 MARKS = {True: "✅", False: "❌", None: "·"}
 NAMES = {
@@ -15,14 +15,15 @@ NAMES = {
     "cost": "cost per flight",
 }
 MORE_IS_BETTER = ("auc", "average_precision", "f1")
+TOP = 5
 
 
-def markdown(decided: GateDecision, metrics: Metrics | None) -> str:
+def markdown(decided: GateDecision, model: ModelInfo, metrics: Metrics | None) -> str:
     """Render the decision, the metrics and the slices; `metrics` is None where there are none to be believed."""
     parts = [_headline(decided), _checks(decided)]
     if metrics is not None:
-        parts += [_metrics(metrics, decided.comparison), _slices(metrics, decided.comparison)]
-    return "\n\n".join([*parts, _footer(decided)]) + "\n"
+        parts += [_metrics(metrics, decided.comparison), _slices(metrics, decided.comparison), _importance(metrics)]
+    return "\n\n".join([*parts, _footer(decided, model)]) + "\n"
 
 
 def _headline(decided: GateDecision) -> str:
@@ -49,15 +50,15 @@ def _metrics(metrics: Metrics, comparison: Comparison | None) -> str:
         rows = ((_name(name), _interval(estimate)) for name, estimate in metrics.overall.items())
         return f"{title}\n\n{_table(('metric', 'candidate'), rows)}"
     unseen = (
-        f" The champion (version {comparison.champion_version}) is compared on the {comparison.rows:,} flights"
-        f" from {comparison.first} to {comparison.last}, which neither model was trained on."
+        f" Compared with the champion, version {comparison.champion_version}, on the {comparison.rows:,} flights"
+        f" from {comparison.first} to {comparison.last}: it was not trained on them."
     )
     compared = (
         (_name(name), _interval(estimate), f"{found.candidate:.4f}", f"{found.champion:.4f}", _change(name, found))
         for name, estimate in metrics.overall.items()
         if (found := comparison.overall.get(name))
     )
-    header = ("metric", "candidate", "candidate there", "champion there", "difference")
+    header = ("metric", "candidate", "candidate, compared", "champion, compared", "difference")
     return f"{title}{unseen}\n\n{_table(header, compared)}"
 
 
@@ -73,10 +74,18 @@ def _slices(metrics: Metrics, comparison: Comparison | None) -> str:
     return f"<details><summary>Slices</summary>\n\n{_table(header, rows)}\n\n</details>"
 
 
-def _footer(decided: GateDecision) -> str:
+def _importance(metrics: Metrics) -> str:
+    ranked = sorted(metrics.importance.items(), key=lambda item: -item[1])[:TOP]
+    rows = ((f"`{name}`", f"{lost:.4f}") for name, lost in ranked)
+    table = _table(("feature", "AUC lost when it is shuffled"), rows)
+    return f"<details><summary>What the model uses most</summary>\n\n{table}\n\n</details>"
+
+
+def _footer(decided: GateDecision, model: ModelInfo) -> str:
     return (
-        f"Thresholds of `{decided.base[:12]}`. One call takes {decided.latency_ms:.3f} ms here,"
-        f" the model has {decided.model_bytes:,} bytes."
+        f"{model.estimator}, trained on {model.train.rows:,} flights from {model.train.first} to {model.train.last}."
+        f" One call takes {decided.latency_ms:.3f} ms, the model has {decided.model_bytes:,} bytes."
+        f" Thresholds of `{decided.base[:12]}`."
     )
 
 

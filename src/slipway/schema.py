@@ -13,8 +13,14 @@ TARGET_MINUTES = 15  # late: arrives this many minutes after schedule, or more
 
 ORIGINS = ("EWR", "JFK", "LGA")
 CARRIERS = ("9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV")
-DESTINATIONS = tuple(
-    ["ABQ", "ACK", "ALB", "ANC", "ATL", "AUS", "AVL", "BDL", "BGR", "BHM", "BNA", "BOS", "BQN", "BTV", "BUF", "BUR", "BWI", "BZN", "CAE", "CAK", "CHO", "CHS", "CLE", "CLT", "CMH", "CRW", "CVG", "DAY", "DCA", "DEN", "DFW", "DSM", "DTW", "EGE", "EYW", "FLL", "GRR", "GSO", "GSP", "HDN", "HNL", "HOU", "IAD", "IAH", "ILM", "IND", "JAC", "JAX", "LAS", "LAX", "LEX", "LGA", "LGB", "MCI", "MCO", "MDW", "MEM", "MHT", "MIA", "MKE", "MSN", "MSP", "MSY", "MTJ", "MVY", "MYR", "OAK", "OKC", "OMA", "ORD", "ORF", "PBI", "PDX", "PHL", "PHX", "PIT", "PSE", "PSP", "PVD", "PWM", "RDU", "RIC", "ROC", "RSW", "SAN", "SAT", "SAV", "SBN", "SDF", "SEA", "SFO", "SJC", "SJU", "SLC", "SMF", "SNA", "SRQ", "STL", "STT", "SYR", "TPA", "TUL", "TVC", "TYS", "XNA"]
+DESTINATIONS = (
+    *("ABQ", "ACK", "ALB", "ANC", "ATL", "AUS", "AVL", "BDL", "BGR", "BHM", "BNA", "BOS", "BQN", "BTV", "BUF", "BUR"),
+    *("BWI", "BZN", "CAE", "CAK", "CHO", "CHS", "CLE", "CLT", "CMH", "CRW", "CVG", "DAY", "DCA", "DEN", "DFW", "DSM"),
+    *("DTW", "EGE", "EYW", "FLL", "GRR", "GSO", "GSP", "HDN", "HNL", "HOU", "IAD", "IAH", "ILM", "IND", "JAC", "JAX"),
+    *("LAS", "LAX", "LEX", "LGA", "LGB", "MCI", "MCO", "MDW", "MEM", "MHT", "MIA", "MKE", "MSN", "MSP", "MSY", "MTJ"),
+    *("MVY", "MYR", "OAK", "OKC", "OMA", "ORD", "ORF", "PBI", "PDX", "PHL", "PHX", "PIT", "PSE", "PSP", "PVD", "PWM"),
+    *("RDU", "RIC", "ROC", "RSW", "SAN", "SAT", "SAV", "SBN", "SDF", "SEA", "SFO", "SJC", "SJU", "SLC", "SMF", "SNA"),
+    *("SRQ", "STL", "STT", "SYR", "TPA", "TUL", "TVC", "TYS", "XNA"),
 )
 
 
@@ -50,7 +56,7 @@ class Column:
     high: float = float("inf")
 
 
-def _number(name: str, table: str, low: float, high: float, about: str, known: Known = Known.BEFORE) -> Column:
+def _number(name: str, table: str, low: float, high: float, about: str, *, known: Known = Known.BEFORE) -> Column:
     return Column(name, table, Kind.NUMBER, known, about, low=low, high=high)
 
 
@@ -63,8 +69,8 @@ CATALOGUE = (
     Column("flight", "flights", Kind.NUMBER, Known.BEFORE, "flight number", True, low=1, high=9999),
     Column("tailnum", "flights", Kind.TEXT, Known.BEFORE, "registration of the aircraft"),
     Column("distance", "flights", Kind.NUMBER, Known.BEFORE, "miles between airports", True, low=10, high=6000),
-    _number("dep_delay", "flights", -120, 2880, "minutes of delay at departure", Known.AFTER),
-    _number("arr_delay", "flights", -180, 2880, "minutes of delay at arrival: the truth", Known.AFTER),
+    _number("dep_delay", "flights", -120, 2880, "minutes of delay at departure", known=Known.AFTER),
+    _number("arr_delay", "flights", -180, 2880, "minutes of delay at arrival: the truth", known=Known.AFTER),
     _number("temp", "weather", -40, 130, "°F at the origin, in the scheduled hour (live: forecast)"),
     _number("dewp", "weather", -60, 100, "dew point, °F"),
     _number("humid", "weather", 0, 100, "relative humidity, %"),

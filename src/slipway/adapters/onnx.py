@@ -41,4 +41,5 @@ class Scorer:
 
     def score(self, inputs: Floats) -> Probabilities:
         """P(late) per row."""
-        return self._session.run((OUTPUT,), {INPUT: inputs})[0][:, 1].astype(np.float64)
+        scores: Probabilities = self._session.run((OUTPUT,), {INPUT: inputs})[0][:, 1].astype(np.float64)
+        return scores

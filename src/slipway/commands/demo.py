@@ -20,7 +20,7 @@ from slipway import demo as story
 from slipway import releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, console, emit
+from slipway.commands import Json, Root, console, emit, progress
 from slipway.commands.release import existing
 from slipway.errors import Broken, Rejected
 from slipway.records import Asked, DemoResult
@@ -89,7 +89,9 @@ def demo(
     """
     stage = Stage((root / FOLDER).resolve())
     if check:
-        emit(_check(stage), f"[green]holds[/] Git, MLflow and the service say what {stage.result} says", as_json=as_json)
+        emit(
+            _check(stage), f"[green]holds[/] Git, MLflow and the service say what {stage.result} says", as_json=as_json
+        )
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _play(stage, Repository(root.resolve()), keep=serve)
@@ -110,8 +112,8 @@ def _check(stage: Stage) -> DemoResult:
 def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     from slipway.commands.demo_facts import collect
 
-    console.print("[bold]Will a flight arrive 15 minutes late?[/] New York departures of 2013, scene 1: the first release")
-    console.print(f"[dim]{stage.root}[/]\n")
+    console.print("[bold]Will a flight arrive 15 minutes late?[/] New York, 2013. Scene 1: the first release.")
+    console.print(f"[dim]in {stage.root}[/]\n", soft_wrap=True)
     if dirty := source.dirty():
         console.print(f"[yellow]not seen here, because no commit holds it:[/] {', '.join(dirty[:3])}\n")
     started = time.monotonic()
@@ -122,12 +124,15 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     version = releases.newest(existing(stage.clone))
     with _service(stage, str(version)) as address:
         _step(stage, story.promotion(str(version)))
-        with console.status("asking the release about ten flights of the next month"):
+        with progress.status("asking the release about ten flights of the next month"):
             result = collect(stage.clone, stage.tracking_uri, address)
         files.write_record(stage.result, result)
         console.print(_table(result.predictions))
-        console.print(story.chain(result.predictions[0], result))
-        console.print(f"\n[bold]{time.monotonic() - started:.0f} s.[/] {stage.result} holds it, from Git, MLflow and the service.")
+        console.print(story.chain(result.predictions[0], result), soft_wrap=True)
+        took = f"{time.monotonic() - started:.0f} s"
+        console.print(
+            f"\n[bold]{took}[/] {stage.result} holds it, asked of Git, MLflow and the service.", soft_wrap=True
+        )
         if keep:
             console.print(f"Serving {version} at {address} until Ctrl-C.")
             _until_interrupted()
@@ -146,7 +151,7 @@ def _set_up(stage: Stage, source: Repository) -> None:
 def _step(stage: Stage, step: story.Step) -> None:
     """Run one command in the clone; what it prints is shown only when it fails."""
     started = time.monotonic()
-    with console.status(f"{step.title}  [dim]{step.command}[/]"):
+    with progress.status(f"{step.title}  [dim]{step.command}[/]"):
         code, output = _run(stage, step.command.split(" "))
     if code:
         console.print(output, markup=False)
@@ -156,7 +161,8 @@ def _step(stage: Stage, step: story.Step) -> None:
 
 def _done(step: story.Step, started: float) -> None:
     took = f"{time.monotonic() - started:.1f} s"
-    console.print(f"[green]✓[/] {step.title:<40} [cyan]{took:>7}[/]  [bold]{step.command}[/]\n  [dim]{step.look}[/]")
+    line = f"[green]✓[/] {step.title:<36} [cyan]{took:>7}[/]  [bold]{step.command}[/]\n  [dim]{step.look}[/]"
+    console.print(line, soft_wrap=True)
 
 
 def _run(stage: Stage, command: list[str]) -> tuple[int, str]:
@@ -198,10 +204,13 @@ def _service(stage: Stage, version: str) -> Iterator[str]:
         subprocess.Popen(command, cwd=stage.clone, env=stage.environment(), stdout=stream, stderr=stream) as process,
     ):
         try:
-            with console.status("starting the service"):
+            with progress.status("starting the service"):
                 _wait(process, address, log)
             stage.address.write_text(address, encoding="utf-8")
-            _done(story.Step("serve exactly that release", " ".join(command), f"{address}, build/demo/service.log"), started)
+            _done(
+                story.Step("serve exactly that release", " ".join(command), f"{address}, build/demo/service.log"),
+                started,
+            )
             yield address
         finally:
             process.terminate()
@@ -234,7 +243,9 @@ def _until_interrupted() -> None:
 
 
 def _table(predictions: tuple[Asked, ...]) -> Table:
-    table = Table(title="\nTen flights of the next month, asked of the release, and what happened", title_justify="left")
+    table = Table(
+        title="\nTen flights of the next month, asked of the release, and what happened", title_justify="left"
+    )
     for heading in ("date", "time", "flight", "route"):
         table.add_column(heading)
     for heading in ("P(late)", "called", "arrived"):

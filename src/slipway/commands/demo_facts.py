@@ -10,7 +10,7 @@ from slipway.adapters import flights
 from slipway.adapters.git import Repository
 from slipway.errors import Rejected
 from slipway.manifests import tree
-from slipway.records import DemoResult, Asked, Release, Stable
+from slipway.records import Asked, DemoResult, Release, Stable
 
 ENVIRONMENT = "production"
 FLIGHTS = 10
@@ -38,7 +38,9 @@ def collect(clone: Path, tracking_uri: str, address: str) -> DemoResult:
     served = _get(f"{address}/version")
     _agree("the commit that released it", bool(commit), True)
     _agree("the image in the manifests", image.partition("@")[2], release.package.image_digest)
-    _agree("the champion's model", champion.model_digest if champion else None, bundle.model_digest)
+    if champion is None:
+        raise Rejected("no model has the alias `champion`", AGAIN)
+    _agree("the champion's model", champion.model_digest, bundle.model_digest)
     _agree("the service's release", served["release"], version)
     _agree("the service's model", served["model_digest"], bundle.model_digest)
     _agree("the service's commit", served["source_commit"], bundle.source_commit)
@@ -115,4 +117,6 @@ def _answer(request: requests.Request) -> Any:  # noqa: ANN401  # JSON
             answer.raise_for_status()
             return answer.json()
     except requests.RequestException as error:
-        raise Rejected(f"the service does not answer {request.url}: {error}", "`slipway demo --serve` keeps it.") from error
+        raise Rejected(
+            f"the service does not answer {request.url}: {error}", "`slipway demo --serve` keeps it."
+        ) from error

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from slipway import digests, params
+from slipway import digests, params, report
 from slipway import gate as decision
 from slipway.adapters import dvc, files
 from slipway.adapters.git import BRANCH, REMOTE, Repository
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slipway.adapters.onnx import Scorer
 
 DECISION = Path("build/gate.json")
+MODEL, METRICS = Path("artifacts/model"), Path("artifacts/metrics.json")
 GUARDS = ("gate", "evaluate")  # sections of params.yaml: the thresholds, and how the intervals come about
 ROUNDS, CALLS = 5, 200
 MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
@@ -67,10 +68,9 @@ def gate(
         decided = judge(repository.root, tracking_uri, policy, problems, first=first)
     files.write_record(repository.root / DECISION, decided)
     if markdown is not None:
-        from slipway import report
-
-        metrics = files.read_record(Metrics, repository.root / "artifacts/metrics.json")
-        files.write_text(markdown, report.markdown(decided, metrics))
+        info = files.read_record(ModelInfo, repository.root / MODEL / "model.json")
+        metrics, _ = _metrics(repository.root / METRICS)
+        files.write_text(markdown, report.markdown(decided, info, metrics))
     emit(decided, table(decided), as_json=as_json)
     if not decided.accepted:
         raise typer.Exit(Rejected.exit_code)
@@ -106,11 +106,13 @@ def judge(
     """Gather the facts about artifacts/ and the champion, and decide; `problems` are those that DVC sees."""
     from slipway.adapters import mlflow, onnx
 
+    folder = root / MODEL
+    if not (folder / "model.onnx").exists():
+        raise Rejected(f"there is no model: {folder / 'model.onnx'} does not exist", "Run `dvc repro`.")
     evaluate = files.read_params(root / "params.yaml").evaluate
-    folder = root / "artifacts/model"
     info, content = files.read_record(ModelInfo, folder / "model.json"), files.read_bytes(folder / "model.onnx")
     scorer = onnx.Scorer(content)
-    metrics, complaint = _metrics(root / "artifacts/metrics.json")
+    metrics, complaint = _metrics(root / METRICS)
     candidate = Candidate(
         model_digest=digests.of_bytes(content),
         metrics=metrics,

@@ -5,7 +5,7 @@ from pathlib import Path
 from slipway import oci, recipe, releases
 from slipway.adapters import dvc, files, layout
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, console, emit
+from slipway.commands import Json, Root, emit, progress
 from slipway.commands.release import BUILD, existing
 from slipway.errors import Rejected
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
@@ -29,9 +29,13 @@ def package(version: str | None = None, root: Root = Path(), *, as_json: Json = 
     if dirty := repository.dirty():
         raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
     bundle = _bundle(repository, version or releases.following(existing(repository.root)))
-    with console.status(f"packaging {bundle.version}"):
+    with progress.status(f"packaging {bundle.version}"):
         made = build(repository.root, bundle)
-    emit(made, f"[green]packaged[/] {bundle.version}\n  bento {made.bento_digest}\n  image {made.image_digest}", as_json=as_json)
+    emit(
+        made,
+        f"[green]packaged[/] {bundle.version}\n  bento {made.bento_digest}\n  image {made.image_digest}",
+        as_json=as_json,
+    )
 
 
 def build(root: Path, bundle: Bundle) -> Package:
@@ -40,7 +44,9 @@ def build(root: Path, bundle: Bundle) -> Package:
     from slipway.adapters import bento
 
     with files.new_folder(root / BUILD / "bentos" / bundle.version) as folder:
-        bento.build(root / SERVICE, root / "artifacts/model", root / "requirements/serving.txt", bundle, folder / "bento")
+        bento.build(
+            root / SERVICE, root / "artifacts/model", root / "requirements/serving.txt", bundle, folder / "bento"
+        )
         tree = files.read_tree(folder)
     lock = files.read_record(RuntimeLock, root / SERVICE / "runtime.lock.json")
     image = oci.append(

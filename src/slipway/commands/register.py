@@ -1,7 +1,7 @@
 """`slipway register`: the accepted model becomes a version in MLflow, and the challenger."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from slipway.commands.release import BUILD, existing
 from slipway.commands.track import note, tags
 from slipway.errors import Rejected
 from slipway.records import GateDecision, Metrics, ModelInfo, Package, Registered
+
+if TYPE_CHECKING:
+    from slipway.adapters.mlflow import Version
+    from slipway.adapters.onnx import Floats
 
 MODEL = Path("artifacts/model")
 
@@ -40,15 +44,15 @@ def register(
     from slipway.adapters import mlflow
 
     repository = Repository(root.resolve())
+    if dirty := repository.dirty():
+        raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
     decided = admitted(repository.root)
-    model = files.read_record(ModelInfo, repository.root / MODEL / "model.json")
     uri = mlflow.address(repository.root, tracking_uri)
     with console.status("registering the model"):
-        run = note(repository, uri)
-        about = tags(repository, model) | _about(repository.root, decided, version)
-        made, new = mlflow.register(uri, run.run_id, repository.root / MODEL, _example(repository.root), about)
-    done = Registered(name=mlflow.NAME, version=made.version, model_digest=made.model_digest, new=new)
-    how = f"and {mlflow.CHALLENGER}" if new else "which was registered already, and stays as it was"
+        found = mlflow.find(uri, decided.model_digest)
+        made = found or _register(repository, uri, decided, version)
+    done = Registered(name=mlflow.NAME, version=made.version, model_digest=made.model_digest, new=found is None)
+    how = "which was registered already, and stays as it was" if found else f"and {mlflow.CHALLENGER}"
     emit(
         done,
         f"[green]registered[/] {mlflow.NAME} version {made.version}, {how}\n  {made.model_digest}",
@@ -73,6 +77,15 @@ def admitted(root: Path) -> GateDecision:
     if found != decided.model_digest:
         raise Rejected(f"the gate has accepted {decided.model_digest}, the model at hand is {found}", again)
     return decided
+
+
+def _register(repository: Repository, uri: str, decided: GateDecision, version: str | None) -> "Version":
+    from slipway.adapters import mlflow
+
+    root = repository.root
+    model = files.read_record(ModelInfo, root / MODEL / "model.json")
+    about = tags(repository, model) | _about(root, decided, version)
+    return mlflow.register(uri, note(repository, uri).run_id, root / MODEL, _example(root), about)
 
 
 def _about(root: Path, decided: GateDecision, version: str | None) -> dict[str, str]:
@@ -102,7 +115,7 @@ def _version(root: Path, model_digest: str) -> str:
     return releases.following(existing(root))
 
 
-def _example(root: Path) -> object:
+def _example(root: Path) -> "Floats":
     import polars as pl
 
     from slipway import features

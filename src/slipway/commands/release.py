@@ -32,20 +32,20 @@ def release(environment: Environment = "production", root: Root = Path(), *, as_
     """
     repository = Repository(root.resolve())
     package, gate = gather(repository)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    version, at = package.bundle.version, datetime.now(UTC).isoformat(timespec="seconds")
     releases.admit(package, gate, existing(repository.root), environment)
     proposed = releases.propose(package, gate, environment, at)
 
     rendered, reference = _manifests(repository.root, environment, package)
-    _write_tree(repository.root / "k8s/rendered" / environment, rendered)
+    files.write_texts(repository.root / "k8s/rendered" / environment, rendered)
     write(repository.root, proposed)
     commit = repository.publish(
         [f"k8s/rendered/{environment}", str(RECORDS)],
-        f"Release {package.bundle.version} to {environment}\n\n{releases.trailers(package.bundle, reference, environment)}",
+        f"Release {version} to {environment}\n\n{releases.trailers(package.bundle, reference, environment)}",
     )
     emit(
         proposed,
-        f"[green]released[/] {package.bundle.version} to {environment}: commit {commit[:12]} on {REMOTE}/{BRANCH}\n  {reference}",
+        f"[green]released[/] {version} to {environment}: commit {commit[:12]} on {REMOTE}/{BRANCH}\n  {reference}",
         as_json=as_json,
     )
 
@@ -68,7 +68,8 @@ def gather(repository: Repository) -> tuple[Package, GateDecision]:
     image, _ = layout.read(repository.root / BUILD / "images" / package.bundle.version)
     if image.digest != package.image_digest:
         raise Rejected(
-            f"the image at hand is {image.digest}, the package says {package.image_digest}", "Run `slipway package` again."
+            f"the image at hand is {image.digest}, the package says {package.image_digest}",
+            "Run `slipway package` again.",
         )
     return package, gate
 
@@ -95,18 +96,10 @@ def _manifests(root: Path, environment: str, package: Package) -> tuple[dict[str
     if not folder.is_dir():
         known = ", ".join(sorted(path.name for path in (root / "k8s/next").iterdir()))
         raise Broken(f"there is no environment {environment!r}: {folder} does not exist", f"One of: {known}.")
-    following = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    following = files.read_texts(folder, "*.yaml")
     name = tree.image_of(following).partition("@")[0].rpartition(":")[0]
     reference = f"{name}:{package.bundle.version}@{package.image_digest}"
     rendered = tree.with_image(following, reference)
     if problems := manifests.check(tree.objects(rendered)):
         raise Rejected(f"the manifests of {environment} are refused: {problems[0]}", "Run `slipway manifests check`.")
     return rendered, reference
-
-
-def _write_tree(folder: Path, texts: dict[str, str]) -> None:
-    for path in folder.glob("*.yaml"):
-        if path.name not in texts:
-            path.unlink()
-    for name, text in texts.items():
-        files.write_text(folder / name, text)

@@ -62,7 +62,7 @@ def tags(repository: Repository, model: ModelInfo) -> dict[str, str]:
         "model_digest": model.model_digest,
         "recipe_digest": recipe.digest(files.read_matching(repository.root, recipe.PATTERNS)),
         "data_digest": dvc.data_digest(repository.root),
-        "source_commit": repository.head(),
+        "source_commit": repository.head() + ("+changes" if repository.dirty() else ""),
         "request_version": str(model.request_version),
         "estimator": model.estimator,
         "training_window": f"{model.train.first} to {model.train.last}",

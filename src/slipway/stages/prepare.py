@@ -35,11 +35,11 @@ def main(argv: list[str] | None = None) -> None:
     train, test = split.months(available, test_months)
 
     with files.new_folder(args.out) as folder:
-        windows = {
-            name: _write(args.data, chosen, folder / f"{name}.parquet")
-            for name, chosen in (("train", train), ("test", test))
-        }
-        files.write_record(folder / "split.json", Split(**windows))
+        made = Split(
+            train=_write(args.data, train, folder / "train.parquet"),
+            test=_write(args.data, test, folder / "test.parquet"),
+        )
+        files.write_record(folder / "split.json", made)
 
 
 def with_truth(rows: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +49,8 @@ def with_truth(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
-    scheduled, late, rows, days = 0, 0, 0, set()
+    scheduled, late, rows = 0, 0, 0
+    days: set[object] = set()
     writer: pq.ParquetWriter | None = None
     for month in chosen:
         everything = flights.read_month(data, month)
@@ -65,7 +66,11 @@ def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
         raise Broken(f"no flight with a known arrival in {', '.join(chosen)}", "Look at the data of these months.")
     writer.close()
     return Window(
-        first=str(min(days)), last=str(max(days)), rows=rows, late_share=late / rows, coverage=rows / scheduled
+        first=min(map(str, days)),
+        last=max(map(str, days)),
+        rows=rows,
+        late_share=late / rows,
+        coverage=rows / scheduled,
     )
 
 

@@ -41,7 +41,8 @@ def main(argv: list[str] | None = None) -> None:
     difference = parity(fitted, content, test)
     if not difference <= params.train.parity:
         raise Rejected(
-            f"ONNX and the fitted {chosen} differ by up to {difference:.1e} on the test split (allowed: {params.train.parity:.0e})",
+            f"ONNX and the fitted {chosen} differ by up to {difference:.1e} on the test split;"
+            f" {params.train.parity:.0e} is allowed",
             "Remove what float32 cannot carry (a scaler before trees, huge values), or use another estimator.",
         )
 

@@ -4,18 +4,17 @@ A version is found by the digest of its model: registering the same model again 
 held against the digests in the version's tags before anything reads it.
 """
 
-import logging
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slipway import digests, records
-from slipway.errors import Broken, Rejected
+from slipway.adapters.mlflow.client import connected
+from slipway.adapters.mlflow.model import Floats, write
+from slipway.errors import Rejected
 from slipway.records import ModelInfo
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 NAME = "flights"  # of the experiment, and of the registered model
 CHAMPION, CHALLENGER = "champion", "challenger"
 MODEL, INFO = "model/model.onnx", "model/model.json"
-# A dead server is a sentence after seconds, not after minutes of retries.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def address(root: Path, uri: str | None = None) -> str:
 
 def track(uri: str, run: Run) -> str:
     """Note a run, once per model and commit, and return its id."""
-    with _client(uri) as client:
+    with connected(uri) as client:
         experiment = _experiment(client, uri)
         same = " and ".join(f"tags.{key} = '{run.tags[key]}'" for key in ("model_digest", "source_commit"))
         finished = f"{same} and attributes.status = 'FINISHED'"
@@ -71,24 +68,29 @@ def track(uri: str, run: Run) -> str:
         return str(noted.info.run_id)
 
 
-def register(uri: str, run_id: str, model: Path, example: Any, tags: Mapping[str, str]) -> tuple[Version, bool]:  # noqa: ANN401  # an array of shape (1, features)
+def find(uri: str, model_digest: str) -> Version | None:
+    """The version that holds a model, or None."""
+    with connected(uri) as client:
+        return _by_digest(client, model_digest)
+
+
+def register(uri: str, run_id: str, model: Path, example: Floats, tags: Mapping[str, str]) -> Version:
     """Register the model in a folder (model.onnx, model.json) under a run, and make it the challenger.
 
-    Returns the version, and whether it is new: a model that is registered already is left as it is.
+    `example` is an input of shape (1, features). A model that is registered already is left as it is.
     """
-    with _client(uri) as client:
+    with connected(uri) as client:
         if found := _by_digest(client, tags["model_digest"]):
-            return found, False
-        _experiment(client, uri)
+            return found
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
-            _write_model(model, example, folder)
+            write(model, example, folder)
             client.log_artifacts(run_id, str(folder), "model")
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         made = client.create_model_version(NAME, f"runs:/{run_id}/model", run_id, tags=dict(tags))
         client.set_registered_model_alias(NAME, CHALLENGER, made.version)
-        return _version(made), True
+        return _version(made)
 
 
 def champion(uri: str) -> Version | None:
@@ -103,7 +105,7 @@ def by_alias(uri: str, alias: str) -> Version | None:
         Rejected: it does not say which model it holds.
 
     """
-    with _client(uri) as client:
+    with connected(uri) as client:
         for model in client.search_registered_models(f"name = '{NAME}'"):
             if version := model.aliases.get(alias):
                 return _version(client.get_model_version(NAME, version))
@@ -117,7 +119,7 @@ def crown(uri: str, model_digest: str) -> Version:
         Rejected: no version holds that model.
 
     """
-    with _client(uri) as client:
+    with connected(uri) as client:
         found = _by_digest(client, model_digest)
         if found is None:
             raise Rejected(f"no version of {NAME!r} holds the model {model_digest}", "Run `slipway register` first.")
@@ -135,7 +137,7 @@ def download(uri: str, version: Version) -> tuple[ModelInfo, bytes]:
         Rejected: they are not what was registered.
 
     """
-    with _client(uri) as client, tempfile.TemporaryDirectory() as temporary:
+    with connected(uri) as client, tempfile.TemporaryDirectory() as temporary:
         info, content = (
             Path(client.download_artifacts(version.run_id, name, temporary)).read_bytes() for name in (INFO, MODEL)
         )
@@ -147,26 +149,6 @@ def download(uri: str, version: Version) -> tuple[ModelInfo, bytes]:
                 "The registry's files were changed. Put the alias on an intact version, or restore them.",
             )
     return records.loads(ModelInfo, info, INFO), content
-
-
-@contextmanager
-def _client(uri: str) -> Iterator["MlflowClient"]:
-    """A client of a tracking server; its errors become one sentence."""
-    for key, value in PATIENCE.items():
-        os.environ.setdefault(key, value)
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # the import has set its own
-    try:
-        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except MlflowException as error:
-        raise Broken(
-            f"MLflow at {uri} does not do as asked: {str(error).splitlines()[0]}",
-            "See that it runs and is reachable; another address is chosen by --tracking-uri or $MLFLOW_TRACKING_URI.",
-        ) from error
 
 
 def _experiment(client: "MlflowClient", uri: str) -> str:
@@ -190,24 +172,6 @@ def _fill(client: "MlflowClient", run_id: str, run: Run) -> None:
         else:
             client.log_artifact(run_id, str(path))
     client.set_terminated(run_id)
-
-
-def _write_model(model: Path, example: Any, folder: Path) -> None:  # noqa: ANN401
-    """Write an MLflow model that `mlflow.onnx` and `mlflow.pyfunc` load, around exactly our bytes."""
-    import mlflow.onnx
-    import onnx
-    from mlflow.models import infer_signature
-
-    content = (model / "model.onnx").read_bytes()
-    mlflow.onnx.save_model(
-        onnx.load_model_from_string(content),
-        str(folder),
-        signature=infer_signature(example),
-        input_example=example,
-        pip_requirements=["onnx", "onnxruntime"],
-    )
-    (folder / "model.onnx").write_bytes(content)
-    shutil.copy(model / "model.json", folder)
 
 
 def _by_digest(client: "MlflowClient", model_digest: str) -> Version | None:
