@@ -63,7 +63,8 @@ function show(prediction) {
   id("decision").textContent = prediction.late ? "Expect a delay" : "Expect it on time";
   id("probability").textContent = percent(prediction.probability);
   id("meaning").textContent =
-    `Probability of arriving late. From ${percent(version.threshold)} on, the mark, it is wiser to expect a delay.`;
+    `Probability of arriving late. From ${percent(version.threshold)} on, the mark, it pays to expect a delay: ` +
+    "a missed one costs more than a false alarm.";
   id("bar").style.width = `${prediction.probability * 100}%`;
   id("mark").style.left = `${version.threshold * 100}%`;
   id("probability").hidden = id("scale").hidden = false;
