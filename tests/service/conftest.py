@@ -55,7 +55,7 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def service(built: Path) -> Iterator[str]:
-    """Address of a process that serves the bento."""
+    """Address of a process that serves the bento, told to be release 9.9.9."""
     with bento.serving(built, free_port(), {"SLIPWAY_RELEASE": "9.9.9"}) as address:
         yield address
 

@@ -32,7 +32,7 @@ MODULES = (
 )
 """What the service imports from this package; a test serves a bento that holds nothing else."""
 EPOCH = "1970-01-01T00:00:00+00:00"
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
 
