@@ -138,7 +138,7 @@ def _margins(comparison: Comparison) -> dict[str, Callable[[float], Verdict]]:
     return {
         "auc_margin": lambda limit: _at_least(differences.get("auc"), -limit, " against the champion"),
         "cost_margin": lambda limit: _at_most(differences.get("cost"), limit, " a flight against the champion"),
-        "slice_auc_margin": lambda limit: _slices(comparison.slices, -limit),
+        "slice_auc_margin": lambda limit: _slices(comparison.slices, -limit, " against the champion"),
     }
 
 
@@ -164,13 +164,13 @@ def _at_most(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
     return estimate.high <= limit, f"{_interval(estimate)}{of}; needs a high end ≤ {limit:g}"
 
 
-def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float) -> Verdict:
+def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float, of: str = "") -> Verdict:
     """Refuse what is shown to be bad: a slice whose hopeful end is below the limit. Small ones are not judged."""
     judged = [(f"{group.by} {group.group}", group.auc) for group in slices if group.auc is not None]
     bad = [f"{name} {_interval(auc)}" for name, auc in judged if not auc.high >= limit]
     if bad:
-        return False, f"{', '.join(bad)}; needs a high end ≥ {limit:g}"
-    return True, f"none of {len(judged)} slices is shown to be below {limit:g}"
+        return False, f"{', '.join(bad)}{of}; needs a high end ≥ {limit:g}"
+    return True, f"none of {len(judged)} slices is shown to be below {limit:g}{of}"
 
 
 def _interval(estimate: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""Our model in MLflow's form: exactly our bytes, and beside them what `mlflow.onnx` and `mlflow.pyfunc` need to load it."""
+"""Our model in MLflow's form: exactly our bytes, and what `mlflow.onnx` and `mlflow.pyfunc` need to load them."""
 
 import shutil
 from collections.abc import Iterable
