@@ -194,14 +194,6 @@ class Stable(_Frozen, frozen=True, kw_only=True):
     environments: dict[str, str]
 
 
-class Served(_Frozen, frozen=True, kw_only=True):
-    """A release that is being served, and where."""
-
-    schema_version: int = 1
-    release: str
-    url: str
-
-
 class Asked(_Frozen, frozen=True, kw_only=True):
     """A real flight, what the release said of it, and what happened."""
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,16 @@ from .conftest import FLIGHT, free_port
 
 
 def test_termination_ends_it_cleanly(built: Path, tmp_path: Path) -> None:
-    """SIGTERM to the process that `become` turned into the service ends it and its worker, with code 0."""
+    """SIGTERM to what the image starts ends it and its worker, with code 0."""
     port = free_port()
-    script = "import sys; from pathlib import Path; from slipway.adapters import bento; "
-    script += f"bento.become(Path(sys.argv[1]), {port}, Path(sys.argv[2]), {{'SLIPWAY_RELEASE': '7.0.0'}})"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(built), str(tmp_path)], stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    command = [sys.executable, "-m", "bentoml", "serve", str(built), "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"BENTOML_HOME": str(tmp_path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         deadline = time.monotonic() + bento.READY_SECONDS
         while not _answers(port) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert requests.post(f"{bento.address(port)}/predict", json=FLIGHT, timeout=30).json()["version"] == "7.0.0"
+        assert requests.post(f"{bento.address(port)}/predict", json=FLIGHT, timeout=30).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         with pytest.raises(ProcessLookupError):
@@ -36,6 +35,15 @@ def test_termination_ends_it_cleanly(built: Path, tmp_path: Path) -> None:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+    assert not _answers(port)
+
+
+def test_nothing_is_left_behind(built: Path) -> None:
+    """When the block ends, by an error too, nobody answers any more."""
+    port = free_port()
+    with suppress(ZeroDivisionError), bento.serving(built, port):
+        assert _answers(port)
+        raise ZeroDivisionError
     assert not _answers(port)
 
 

@@ -12,7 +12,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from slipway import records
 from slipway.errors import Broken
@@ -115,12 +114,6 @@ def serving(bento: Path, port: int, variables: Mapping[str, str] | None = None) 
             yield address(port)
         finally:
             _stop(process)
-
-
-def become(bento: Path, port: int, home: Path, variables: Mapping[str, str]) -> NoReturn:
-    """Turn this process into the service; `home` is where BentoML may write."""
-    command = _serve(bento, port)
-    os.execve(command[0], command, _environment(home) | dict(variables))  # noqa: S606  # no shell is meant
 
 
 def address(port: int) -> str:
