@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -221,11 +221,10 @@ def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
 
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
+        with suppress(requests.RequestException):  # not there, or heard by a socket whose worker has not started yet
             if requests.get(f"{address}/readyz", timeout=2).ok:
                 return
-        except requests.ConnectionError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise Broken(f"the service does not get ready at {address}: {log.read_text()[-1500:]}", f"All of it: {log}")
 
 
