@@ -15,20 +15,21 @@ CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: "{host}"}}
+http: {{addr: "{host}", host: "{calls_itself}"}}
 {auth}
 """
 Start = Callable[..., str]
 
 
 @contextmanager
-def registry_in(folder: Path, auth: str = "") -> Iterator[str]:
+def registry_in(folder: Path, auth: str = "", calls_itself: str = "") -> Iterator[str]:
     """Run Debian's registry on a free loopback port; yield HOST:PORT. Blobs lie under folder/registry."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{probe.getsockname()[1]}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yml").write_text(CONFIG.format(root=folder / "registry", host=host, auth=auth))
+    settings = {"root": folder / "registry", "host": host, "auth": auth, "calls_itself": calls_itself}
+    (folder / "config.yml").write_text(CONFIG.format(**settings))
     with (folder / "log").open("w") as log:
         command = ["docker-registry", "serve", str(folder / "config.yml")]
         process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OTEL_TRACES_EXPORTER": "none"})
@@ -54,7 +55,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield host
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def container_tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep buildah's images in a folder of the test run."""
     folder = tmp_path_factory.mktemp("containers")

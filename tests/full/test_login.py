@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,11 +66,19 @@ def log_in(folder: Path, host: str, word: str = WORD) -> None:
     (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
 
 
+@contextmanager
+def guarded_in(folder: Path, calls_itself: str = "") -> Iterator[str]:
+    """Run a registry with a password."""
+    (folder / "htpasswd").write_text(HTPASSWD)
+    auth = f"auth: {{htpasswd: {{realm: test, path: {folder}/htpasswd}}}}"
+    with registry_in(folder / "registry", auth, calls_itself) as host:
+        yield host
+
+
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[str]:
     """A registry with a password."""
-    (tmp_path / "htpasswd").write_text(HTPASSWD)
-    with registry_in(tmp_path / "registry", f"auth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}") as host:
+    with guarded_in(tmp_path) as host:
         yield host
 
 
@@ -162,3 +171,45 @@ def test_token_with_the_least_rights(issuer: Issuer, tmp_path: Path) -> None:
         {f"{runtime}:pull"},
         {f"{release}:pull,push", f"{runtime}:pull"},
     ]
+
+
+def test_a_password_stays_with_its_registry(tmp_path: Path) -> None:
+    """A registry that sends uploads to another host does not get our password sent there."""
+    with Listener() as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        with guarded_in(tmp_path, f"http://127.0.0.1:{other.server_port}") as host:
+            log_in(tmp_path, host)
+            with pytest.raises(Broken, match="answered 404"):
+                publish(host)
+        other.shutdown()
+    assert other.heard == [None]
+
+
+def test_nothing_is_sent_in_the_clear(tmp_path: Path) -> None:
+    """A registry that sends uploads to plain http outside this machine is not followed."""
+    with guarded_in(tmp_path, "http://registry.example.org") as host:
+        log_in(tmp_path, host)
+        with pytest.raises(Broken, match="plain http"):
+            publish(host)
+
+
+class Listener(ThreadingHTTPServer):
+    """Remembers the credentials that it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Heard)
+        self.heard: list[str | None] = []
+
+
+class Heard(BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_PUT(self) -> None:
+        """Take an upload, and have no use for it."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append(self.headers.get("Authorization"))
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from slipway.oci import Image
 from slipway.records import RuntimeLock
 from slipway.reference import Reference
 
+pytestmark = pytest.mark.usefixtures("container_tools")
 FILES = {"bento/bento.yaml": (b"service: it\n", False), "bento/src/model.onnx": (bytes(range(256)) * 500, False)}
 CONTAINERFILE = "FROM scratch\nCOPY one /one\nCOPY two /two\nENV A=1\nUSER 1034:1034\n"
 
@@ -143,24 +145,49 @@ def test_a_layer_that_is_nowhere_stops_it(
     with registry_in(tmp_path_factory.getbasetemp() / elsewhere) as host:
         to = Reference(host, "team/release", tag="v1")
         origin = Reference(host, "team/empty") if elsewhere == "same registry" else runtime
-        with pytest.raises(Broken, match="lacks the layer") as stop:
+        says = "is in another registry" if elsewhere == "another registry" else "does not mount it"
+        with pytest.raises(Broken, match=f"lacks the layer .* {says}") as stop:
             push(image, to, origin)
         assert "slipway runtime build" in stop.value.remedy
         assert tags(to) == []
     assert list((tmp_path_factory.getbasetemp() / elsewhere).rglob("_uploads/*/startedat")) == []
 
 
-def test_a_tampered_registry_is_refused(tmp_path: Path, runtime: Reference, lock: RuntimeLock) -> None:
-    """A lock is not made from a config whose bytes are not its digest's."""
+@pytest.fixture
+def tampered(runtime: Reference, tmp_path: Path) -> Iterator[tuple[Reference, Path]]:
+    """A registry of its own with a copy of the runtime image, and the folder of its blobs."""
     with registry_in(tmp_path) as host:
-        source, target = f"docker://{runtime.repository}:1", f"docker://{host}/team/runtime:1"
+        copy = Reference(host, runtime.name, tag="1")
+        source, target = (f"docker://{place.repository}:1" for place in (runtime, copy))
         skopeo("copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", source, target)
-        config = oci.canonical({**lock.config, "os": "other"})
-        name = json.loads(skopeo("inspect", "--tls-verify=false", "--raw", source))["config"]["digest"][7:]
-        (stored,) = tmp_path.rglob(f"blobs/sha256/??/{name}/data")
-        stored.write_bytes(config)
-        with pytest.raises(Rejected, match="the registry gives"):
-            registries.make_lock(reference.parse(f"{host}/team/runtime:1"))
+        yield copy, tmp_path / "registry/docker/registry/v2/blobs/sha256"
+
+
+def spoil(blobs: Path, digest: str) -> None:
+    """Add a space to a stored JSON document: it means the same, but is not the document that its digest names."""
+    (stored,) = blobs.glob(f"??/{digest.removeprefix('sha256:')}/data")
+    stored.write_bytes(stored.read_bytes() + b" ")
+
+
+@pytest.mark.parametrize("part", ["manifest", "config"])
+def test_a_lock_is_made_from_true_bytes_only(tampered: tuple[Reference, Path], lock: RuntimeLock, part: str) -> None:
+    """A manifest or config that the registry holds under a digest that is not its own is refused."""
+    copy, blobs = tampered
+    raw = requests.get(f"http://{copy.host}/v2/{copy.name}/manifests/1", headers={"Accept": oci.MANIFEST}, timeout=10)
+    spoil(blobs, lock.manifest_digest if part == "manifest" else raw.json()["config"]["digest"])
+    with pytest.raises(Rejected, match="the registry gives"):
+        registries.make_lock(Reference(copy.host, copy.name, digest=lock.manifest_digest))
+
+
+def test_a_push_is_read_back(tampered: tuple[Reference, Path], image: Image) -> None:
+    """A registry that acknowledges the manifest, but serves another one, does not get away with it."""
+    copy, blobs = tampered
+    to = Reference(copy.host, "team/release", tag="v1")
+    push(image, to, copy)
+    spoil(blobs, image.digest)
+    with pytest.raises(Rejected, match="not sha256") as refusal:
+        push(image, to, copy)
+    assert image.digest in refusal.value.what
 
 
 def test_an_index_of_platforms_is_refused(runtime: Reference) -> None:

@@ -22,6 +22,7 @@ from slipway.commands import package, push, runtime
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 from slipway.reference import Reference
 
+pytestmark = pytest.mark.usefixtures("container_tools")
 SCRIPT = ROOT / "scripts" / "base_image.sh"
 FLIGHT = {"date": "2013-04-17", "sched_dep_time": 1745, "carrier": "AA", "origin": "JFK", "dest": "LAX"}
 OFFLINE = """
