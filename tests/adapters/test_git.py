@@ -72,3 +72,22 @@ def test_git_errors_carry_what_git_said(clones: tuple[Repository, Repository]) -
     """A failing command names itself and repeats git's own words."""
     with pytest.raises(Broken, match=r"git checkout failed .*no-such-branch"):
         clones[0].git("checkout", "no-such-branch")
+
+
+def test_a_commit_that_fails_leaves_the_paths_as_before(
+    clones: tuple[Repository, Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an identity git refuses; the changed file and the new one are gone again, and so is the staging."""
+    first, _ = clones
+    before = first.head()
+    (first.root / "a.txt").write_text("changed\n")
+    (first.root / "new").mkdir()
+    (first.root / "new" / "b.txt").write_text("b\n")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "")
+
+    with pytest.raises(Broken, match="git commit failed"):
+        first.publish(["a.txt", "new"], "Change a")
+
+    assert (first.head(), first.dirty()) == (before, [])
+    assert (first.root / "a.txt").read_text() == "a\n"

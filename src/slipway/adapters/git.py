@@ -45,15 +45,19 @@ class Repository:
         self.git("fetch", "--quiet", REMOTE, BRANCH)
 
     def publish(self, paths: list[str], message: str) -> str:
-        """Commit `paths` on the checked-out branch and push it to main; nothing stays behind when the push is refused.
+        """Commit `paths` on the checked-out branch and push it to main; when that fails, the paths are as before.
 
         Raises:
-            Rejected: somebody else pushed to main first.
+            Rejected: the remote did not take it, as when somebody else pushed to main first.
+            Broken: git could not commit.
 
         """
         before = self.head()
         self.git("add", "--all", "--", *paths)
-        self.git("commit", "--quiet", "--message", message, "--", *paths)
+        committed = self._run("commit", "--quiet", "--message", message, "--", *paths)
+        if committed.returncode:
+            self.git("restore", "--source", before, "--staged", "--worktree", "--", *paths)
+            raise Broken(f"git commit failed in {self.root}: {committed.stderr.strip()}", "Mend what git names.")
         done = self._run("push", "--quiet", REMOTE, f"HEAD:refs/heads/{BRANCH}")
         if done.returncode:
             self.git("reset", "--quiet", "--keep", before)

@@ -90,7 +90,7 @@ def _predictions(clone: Path, address: str) -> list[Asked]:
             flight=f"{row['carrier']} {row['flight']}",
             origin=row["origin"],
             dest=row["dest"],
-            probability=answer["probability"],
+            probability=round(answer["probability"], records.DIGITS),
             called_late=answer["late"],
             arr_delay=row["arr_delay"],
         )

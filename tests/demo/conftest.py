@@ -1,0 +1,103 @@
+"""One finished demo of the small profile, still serving, and copies of its clone to try refusals on."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+FINISHED_SECONDS = 400
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A repository in which the demo was played, and the process that still serves its release."""
+
+    root: Path
+    process: "subprocess.Popen[str]"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands outside the demo see: the same code and the same registry of models."""
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        code = {"PATH": tools, "PYTHONPATH": str(self.root / "src"), "HOME": str(self.root.parent)}
+        return os.environ | IDENTITY | code | {"MLFLOW_TRACKING_URI": f"sqlite:///{self.folder / 'mlflow.db'}"}
+
+    @property
+    def folder(self) -> Path:
+        """build/demo of the repository."""
+        return self.root / "build/demo"
+
+    def run(self, *command: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, in the repository or another folder."""
+        return subprocess.run(
+            command, cwd=folder or self.root, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture(scope="session")
+def small_repository(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree as a repository of its own, with the parameters and the data of the small profile."""
+    root = tmp_path_factory.mktemp("small") / "repository"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / "tests/small/params.yaml", root)
+    shutil.copytree(small_data, root / "data")
+    (root / "dvc.lock").unlink()
+    environment = os.environ | IDENTITY | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in ("git init -q -b main", "dvc add -q data", "dvc push -q data.dvc", "git add -A", "git commit -qm Begin"):
+        subprocess.run(command.split(), cwd=root, env=environment, check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(small_repository: Path) -> Iterator[Demo]:
+    """A demo that reached its end and serves on."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slipway", "demo", "--serve"],
+        cwd=small_repository,
+        env=os.environ | IDENTITY | {"PYTHONPATH": str(small_repository / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    demo = Demo(small_repository, process)
+    deadline = time.monotonic() + FINISHED_SECONDS
+    while not (demo.folder / "result.json").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"the demo did not finish: {process.communicate()[0]}")
+        time.sleep(0.2)
+    yield demo
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def copy(finished: Demo, tmp_path: Path) -> Callable[[], Path]:
+    """Return a function that copies the demo's origin and clone, for a test that changes them."""
+
+    def make() -> Path:
+        shutil.copytree(finished.folder / "origin.git", tmp_path / "origin.git")
+        shutil.copytree(finished.folder / "clone", tmp_path / "clone", symlinks=True)
+        moved = ["git", "remote", "set-url", "origin", str(tmp_path / "origin.git")]
+        subprocess.run(moved, cwd=tmp_path / "clone", check=True)
+        return tmp_path / "clone"
+
+    return make

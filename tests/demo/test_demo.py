@@ -1,0 +1,86 @@
+"""The demo on the small profile: what it leaves, and that `--check` sees when a part of it is taken away."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import requests
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git."""
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_result_is_what_git_mlflow_and_the_service_say(finished: Any) -> None:
+    """result.json names the recorded stable, its image, its champion and its ten predictions; --check agrees."""
+    result = json.loads((finished.folder / "result.json").read_text())
+    served = requests.get(f"{(finished.folder / 'service').read_text()}/version", timeout=10).json()
+
+    assert result["version"] == "1.0.0" == served["release"]
+    assert result["model_digest"] == served["model_digest"]
+    assert result["source_commit"] == served["source_commit"]
+    assert len(result["predictions"]) == 10
+    assert git(finished.folder / "origin.git", "log", "-1", "--format=%s") == "Promote 1.0.0 in production"
+    done = finished.run("slipway", "demo", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_users_tree_is_untouched(finished: Any) -> None:
+    """The demo works in its own clone: no file of the repository changed, and nothing was committed to it."""
+    assert git(finished.root, "status", "--porcelain") == ""
+    assert git(finished.root, "log", "--format=%s") == "Begin"
+
+
+def test_release_commit_changes_manifests_and_records_alone(finished: Any) -> None:
+    """The release is one commit: the rendered manifests of production, and releases/."""
+    release = json.loads((finished.folder / "result.json").read_text())["release_commit"]
+    changed = git(finished.folder / "origin.git", "show", "--name-only", "--format=", release).splitlines()
+
+    assert {name.split("/")[0] for name in changed} == {"k8s", "releases"}
+    assert all(name.startswith(("k8s/rendered/production/", "releases/")) for name in changed)
+
+
+def test_check_fails_without_the_release_commit(finished: Any) -> None:
+    """Taking the release commit off main is seen."""
+    origin = finished.folder / "origin.git"
+    head = git(origin, "rev-parse", "main")
+    release = json.loads((finished.folder / "result.json").read_text())["release_commit"]
+    git(origin, "update-ref", "refs/heads/main", f"{release}^")
+    try:
+        done = finished.run("slipway", "demo", "--check")
+    finally:
+        git(origin, "update-ref", "refs/heads/main", head)
+
+    assert done.returncode == 1
+    assert "main holds no releases/stable.json" in done.stderr
+
+
+def test_check_fails_without_the_alias(finished: Any) -> None:
+    """Taking the alias `champion` off the registered model is seen."""
+    alias = (
+        "from mlflow import MlflowClient; c = MlflowClient();"
+        " v = c.get_model_version_by_alias('flights', 'champion').version;"
+    )
+    finished.run("python", "-c", f"{alias} c.delete_registered_model_alias('flights', 'champion')")
+    try:
+        done = finished.run("slipway", "demo", "--check")
+    finally:
+        back = "from mlflow import MlflowClient; MlflowClient().set_registered_model_alias('flights', 'champion', '1')"
+        assert finished.run("python", "-c", back).returncode == 0
+
+    assert done.returncode == 1
+    assert "no model has the alias" in done.stderr
+
+
+def test_zz_check_fails_without_the_service(finished: Any) -> None:
+    """Stopping the demo stops its service, and that is seen; the name keeps this test the last of its file."""
+    address = (finished.folder / "service").read_text()
+    finished.process.terminate()
+    finished.process.wait(30)
+    done = finished.run("slipway", "demo", "--check")
+
+    assert done.returncode == 1
+    assert f"the service does not answer {address}" in done.stderr
