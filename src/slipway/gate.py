@@ -4,6 +4,7 @@ Every rule is reported, not only the first that fails. Conditions are written so
 NaN is false, and only a true one lets a model in.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -123,7 +124,7 @@ def _rules(candidate: Candidate, comparison: Comparison | None, limits: Gate) ->
 
 def _floors(metrics: Metrics, missed_cost: float) -> dict[str, Callable[[float], Verdict]]:
     auc, error, cost = (metrics.overall.get(name) for name in ("auc", "calibration_error", "cost"))
-    never = missed_cost * metrics.test.late_share
+    never = missed_cost * metrics.test.late_share or math.nan  # where nobody was late, no share can be given
     share = cost and Estimate(value=cost.value / never, low=cost.low / never, high=cost.high / never)
     return {
         "auc_floor": lambda limit: _at_least(auc, limit),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from slipway.records import Comparison, Difference, Estimate, GateDecision, Metrics, ModelInfo
+from slipway.records import Comparison, Estimate, GateDecision, Metrics, ModelInfo
 
 MARKS = {True: "✅", False: "❌", None: "·"}
 NAMES = {
@@ -16,6 +16,7 @@ NAMES = {
 }
 MORE_IS_BETTER = ("auc", "average_precision", "f1")
 TOP = 5
+TOO_FEW = "too few"
 
 
 def markdown(decided: GateDecision, model: ModelInfo, metrics: Metrics | None) -> str:
@@ -54,11 +55,17 @@ def _metrics(metrics: Metrics, comparison: Comparison | None) -> str:
         f" from {comparison.first} to {comparison.last}: it was not trained on them."
     )
     compared = (
-        (_name(name), _interval(estimate), f"{found.candidate:.4f}", f"{found.champion:.4f}", _change(name, found))
+        (
+            _name(name),
+            _interval(estimate),
+            f"{found.candidate:.3f}",
+            f"{found.champion:.3f}",
+            _change(name, found.difference),
+        )
         for name, estimate in metrics.overall.items()
         if (found := comparison.overall.get(name))
     )
-    header = ("metric", "candidate", "candidate, compared", "champion, compared", "difference")
+    header = ("metric", "candidate", "candidate there", "champion there", "difference")
     return f"{title}{unseen}\n\n{_table(header, compared)}"
 
 
@@ -67,16 +74,17 @@ def _slices(metrics: Metrics, comparison: Comparison | None) -> str:
     header = ["slice", "flights", "late", "AUC"] + ["against champion"] * bool(comparison)
     rows = []
     for group in metrics.slices:
-        row = [f"{group.by} {group.group}", f"{group.rows:,}", f"{group.late_share:.0%}", _optional(group.auc)]
+        auc = TOO_FEW if group.auc is None else _interval(group.auc)
+        row = [f"{group.by} {group.group}", f"{group.rows:,}", f"{group.late_share:.0%}", auc]
         if comparison:
-            row.append(_optional(against.get((group.by, group.group)), sign="+"))
+            row.append(_change("auc", against.get((group.by, group.group))))
         rows.append(row)
     return f"<details><summary>Slices</summary>\n\n{_table(header, rows)}\n\n</details>"
 
 
 def _importance(metrics: Metrics) -> str:
     ranked = sorted(metrics.importance.items(), key=lambda item: -item[1])[:TOP]
-    rows = ((f"`{name}`", f"{lost:.4f}") for name, lost in ranked)
+    rows = ((f"`{name}`", f"{lost:.3f}") for name, lost in ranked)
     table = _table(("feature", "AUC lost when it is shuffled"), rows)
     return f"<details><summary>What the model uses most</summary>\n\n{table}\n\n</details>"
 
@@ -89,12 +97,13 @@ def _footer(decided: GateDecision, model: ModelInfo) -> str:
     )
 
 
-def _change(name: str, found: Difference) -> str:
+def _change(name: str, difference: Estimate | None) -> str:
     """A difference with an arrow, where its interval leaves zero: what is better points up, whatever the sign."""
-    low, high = found.difference.low, found.difference.high
-    clear = "↑ better" if (low > 0) == (name in MORE_IS_BETTER) else "↓ worse"
-    arrow = "→" if low <= 0 <= high else clear
-    return f"{_interval(found.difference, sign='+')} {arrow}"
+    if difference is None:
+        return TOO_FEW
+    clear = "↑ better" if (difference.low > 0) == (name in MORE_IS_BETTER) else "↓ worse"
+    arrow = "→" if difference.low <= 0 <= difference.high else clear
+    return f"{_interval(difference, sign='+')} {arrow}"
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -107,12 +116,8 @@ def _name(metric: str) -> str:
     return NAMES.get(metric, metric)
 
 
-def _optional(estimate: Estimate | None, sign: str = "") -> str:
-    return "too few" if estimate is None else _interval(estimate, sign)
-
-
 def _interval(estimate: Estimate, sign: str = "") -> str:
-    return f"{estimate.value:{sign}.4f} [{estimate.low:{sign}.4f}, {estimate.high:{sign}.4f}]"
+    return f"{estimate.value:{sign}.3f} [{estimate.low:{sign}.3f}, {estimate.high:{sign}.3f}]"
 
 
 def _short(digest: str) -> str:
