@@ -82,10 +82,11 @@ def demo(
     Your tree is not touched, and what no commit holds is not seen.
 
     Examples:
-        slipway demo
-        slipway demo --serve
-        slipway demo --check      (in another terminal, while it serves)
-
+    ```sh
+    slipway demo
+    slipway demo --serve
+    slipway demo --check      # in another terminal, while it serves
+    ```
     """
     stage = Stage((root / FOLDER).resolve())
     if check:

@@ -54,10 +54,11 @@ def gate(
     is written to build/gate.json; the exit code is 0 when the model is accepted, 1 when not.
 
     Examples:
-        slipway gate
-        slipway gate --first
-        slipway gate --base origin/main --markdown report.md
-
+    ```sh
+    slipway gate
+    slipway gate --first
+    slipway gate --base origin/main --markdown report.md
+    ```
     """
     repository = Repository(root.resolve())
     (repository.root / DECISION).unlink(missing_ok=True)

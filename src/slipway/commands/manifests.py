@@ -15,9 +15,10 @@ def check(root: Root = Path(), *, as_json: Json = False) -> None:
     """Hold the rendered manifests, and what Argo CD is told of them, to every rule.
 
     Examples:
-        slipway manifests check
-        slipway manifests check --json
-
+    ```sh
+    slipway manifests check
+    slipway manifests check --json
+    ```
     """
     problems: list[str] = []
     environments: dict[str, Environment] = {}
@@ -42,8 +43,9 @@ def render(root: Root = Path(), *, as_json: Json = False) -> None:
     Needs kustomize on PATH (or in $KUSTOMIZE). Production is left alone: only a release changes it.
 
     Examples:
-        slipway manifests render
-
+    ```sh
+    slipway manifests render
+    ```
     """
     running: dict[str, str | None] = {}
     for name in tree.ENVIRONMENTS:

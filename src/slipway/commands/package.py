@@ -1,6 +1,9 @@
 """`slipway package`: the trained model becomes a bento, and the bento one layer on the locked runtime image."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from slipway import oci, recipe, releases
 from slipway.adapters import dvc, files, layout
@@ -14,16 +17,22 @@ SERVICE = Path("bentos/flights")
 PREFIX = "home/bento"
 
 
-def package(version: str | None = None, root: Root = Path(), *, as_json: Json = False) -> None:
+def package(
+    version: Annotated[str | None, typer.Option("--version", help="Of the release; by default the next.")] = None,
+    root: Root = Path(),
+    *,
+    as_json: Json = False,
+) -> None:
     """Build the bento and the image of the trained model; the same commit and data give the same digests.
 
     The image is the runtime image of `bentos/flights/runtime.lock.json` plus one layer, written as an OCI layout to
     `build/images/VERSION`. No container engine is needed.
 
     Examples:
-        slipway package
-        slipway package --version 1.4.0
-
+    ```sh
+    slipway package
+    slipway package --version 1.4.0
+    ```
     """
     repository = Repository(root.resolve())
     if dirty := repository.dirty():

@@ -16,7 +16,7 @@ from slipway.errors import Rejected
 
 
 def promote(
-    version: str,
+    version: Annotated[str, typer.Argument(help="Of the release, as in releases/.")],
     environment: Environment = "production",
     cause: Annotated[str, typer.Option(help="Why: verdict or person.")] = "person",
     tracking_uri: TrackingUri = None,
@@ -29,9 +29,10 @@ def promote(
     Does nothing where it is stable already.
 
     Examples:
-        slipway promote 1.0.0
-        slipway promote 1.4.0 --environment staging --cause verdict
-
+    ```sh
+    slipway promote 1.0.0
+    slipway promote 1.4.0 --environment staging --cause verdict
+    ```
     """
     from slipway.adapters import mlflow
 

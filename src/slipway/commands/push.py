@@ -33,7 +33,9 @@ def push(
     """Push a release image; the layers of its runtime are mounted, not sent.
 
     Examples:
-        slipway push build/images/1.4.0 --to registry.example.org/flights/release
+    ```sh
+    slipway push build/images/1.4.0 --to registry.example.org/flights/release
+    ```
     """
     target = reference.repository(to)
     image, tag = layout.read(folder)

@@ -37,9 +37,10 @@ def register(
     and the gate's decision. A model that is registered already is left as it is.
 
     Examples:
-        slipway register
-        slipway register --version 1.4.0
-
+    ```sh
+    slipway register
+    slipway register --version 1.4.0
+    ```
     """
     from slipway.adapters import mlflow
 

@@ -26,9 +26,10 @@ def release(environment: Environment = "production", root: Root = Path(), *, as_
     (`k8s/rendered/ENVIRONMENT`), and the image's tag and digest are filled in.
 
     Examples:
-        slipway release
-        slipway release --environment staging
-
+    ```sh
+    slipway release
+    slipway release --environment staging
+    ```
     """
     repository = Repository(root.resolve())
     package, gate = gather(repository)

@@ -41,7 +41,9 @@ def build(
     Needs Linux and buildah. The base needs this Python version with its `venv` module.
 
     Examples:
-        slipway runtime build --base registry.example.org/python@sha256:... --to registry.example.org/flights/runtime
+    ```sh
+    slipway runtime build --base registry.example.org/python@sha256:... --to registry.example.org/flights/runtime
+    ```
     """
     from slipway.adapters import buildah, wheels
 
@@ -78,7 +80,9 @@ def lock(
     """Lock a runtime image that is already in a registry.
 
     Examples:
-        slipway runtime lock registry.example.org/flights/runtime@sha256:...
+    ```sh
+    slipway runtime lock registry.example.org/flights/runtime@sha256:...
+    ```
     """
     _lock(reference.parse(image), root, as_json=as_json)
 

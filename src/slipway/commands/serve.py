@@ -18,15 +18,20 @@ Version = Annotated[
 ]
 
 
-def serve(release: Version = None, port: int = 3000, root: Root = Path()) -> None:
+def serve(
+    release: Version = None,
+    port: Annotated[int, typer.Option("--port", help="Of 127.0.0.1.")] = 3000,
+    root: Root = Path(),
+) -> None:
     """Serve a release on a loopback port, until Ctrl-C.
 
     The image must be at hand under build/images/ and have the digest that releases/VERSION.json names.
 
     Examples:
-        slipway serve
-        slipway serve --release 1.0.0 --port 3100
-
+    ```sh
+    slipway serve
+    slipway serve --release 1.0.0 --port 3100
+    ```
     """
     from slipway.adapters import bento
 

@@ -29,9 +29,10 @@ def track(*, tracking_uri: TrackingUri = None, root: Root = Path(), as_json: Jso
     The same model of the same commit is noted once.
 
     Examples:
-        slipway track
-        slipway track --tracking-uri https://mlflow.example.org
-
+    ```sh
+    slipway track
+    slipway track --tracking-uri https://mlflow.example.org
+    ```
     """
     from slipway.adapters import mlflow
 
