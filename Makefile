@@ -1,5 +1,6 @@
 # Every target makes .venv first, from the hashed lock; it is remade only when a lock changes.
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # imports of seconds would be compiled anew in each process
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help demo test test-full soak load bench lint data venv
@@ -10,7 +11,7 @@ demo: venv ## tell the story: from data to a served release, in a throw-away clo
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make
-	pytest tests --ignore=tests/full --ignore=tests/load --ignore=tests/soak -n 2 --dist loadfile
+	pytest tests --ignore=tests/full --ignore=tests/load --ignore=tests/soak -n 2 --dist loadgroup
 
 test-full: data ## what also needs Debian packages, Go and root: registry, kustomize, no network
 	scripts/debian.sh

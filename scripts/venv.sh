@@ -27,6 +27,6 @@ rm -rf .venv
 "$python" -m venv .venv || fail "'$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/installer.txt
 export VIRTUAL_ENV="$PWD/.venv" UV_SYSTEM_CERTS=1 UV_LINK_MODE=copy
-.venv/bin/uv pip install --compile-bytecode --require-hashes --requirement requirements/development.txt
+.venv/bin/uv pip install --require-hashes --requirement requirements/development.txt
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 printf '%s\n' "$stamp" > .venv/stamp

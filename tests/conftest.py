@@ -28,6 +28,12 @@ STAGES = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a folder's tests in one worker: they share a trained project, a served bento or a finished demo."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+
+
 @contextmanager
 def inside(folder: Path) -> Iterator[None]:
     """Work in a folder, as a stage does that DVC runs."""

@@ -1,0 +1,133 @@
+"""What `slipway release`, `promote` and `serve` refuse: each on a copy of a finished demo, changed in one place."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Copy = Callable[[], Path]
+
+
+def commit(finished: Any, clone: Path, message: str = "Change") -> None:
+    """Commit everything and push it, as a person does."""
+    for command in (["git", "add", "-A"], ["git", "commit", "-qm", message], ["git", "push", "-q", "origin", "HEAD:main"]):
+        done = finished.run(*command, folder=clone)
+        assert done.returncode == 0, done.stderr
+
+
+def refused(finished: Any, clone: Path, *command: str) -> str:
+    """Run a verb that must say no; returns what it said, and sees that it changed nothing."""
+    head = finished.run("git", "rev-parse", "origin/main", folder=clone).stdout
+    before = finished.run("git", "status", "--porcelain", folder=clone).stdout
+    done = finished.run(*command, folder=clone)
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    finished.run("git", "fetch", "-q", folder=clone)
+    assert finished.run("git", "rev-parse", "origin/main", folder=clone).stdout == head
+    assert finished.run("git", "status", "--porcelain", folder=clone).stdout == before
+    return " ".join(done.stderr.split())
+
+
+def test_second_release_of_the_same_version_is_refused(finished: Any, copy: Copy) -> None:
+    """1.0.0 exists: it is not released again, and nothing below it either."""
+    clone = copy()
+    assert "1.0.0 is not above 1.0.0" in refused(finished, clone, "slipway", "release")
+
+    assert finished.run("slipway", "package", "--version", "0.9.0", folder=clone).returncode == 0
+    assert "0.9.0 is not above 1.0.0" in refused(finished, clone, "slipway", "release")
+
+
+def test_dirty_tree_is_refused(finished: Any, copy: Copy) -> None:
+    """A change that no commit holds cannot be part of a release, nor of a package."""
+    clone = copy()
+    (clone / "params.yaml").write_text((clone / "params.yaml").read_text() + "# a thought\n")
+
+    assert "no commit holds: params.yaml" in refused(finished, clone, "slipway", "release")
+    assert "no commit holds: params.yaml" in refused(finished, clone, "slipway", "package")
+
+
+def test_unpushed_commit_is_refused(finished: Any, copy: Copy) -> None:
+    """What is released is on main; a commit that only this clone has is not."""
+    clone = copy()
+    (clone / "note.txt").write_text("mine\n")
+    finished.run("git", "add", "note.txt", folder=clone)
+    assert finished.run("git", "commit", "-qm", "Note", folder=clone).returncode == 0
+
+    assert "is not at origin/main" in refused(finished, clone, "slipway", "release")
+
+
+def test_unknown_digest_is_refused(finished: Any, copy: Copy) -> None:
+    """An image at hand that is not the packaged one, by a byte, is not released."""
+    clone = copy()
+    package = clone / "build/package.json"
+    record = json.loads(package.read_text())
+    record["image_digest"] = "sha256:" + 64 * "0"
+    package.write_text(json.dumps(record))
+    assert "the image at hand is" in refused(finished, clone, "slipway", "release")
+
+    layer = max((clone / "build/images/1.0.0/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+    layer.write_bytes(layer.read_bytes()[:-1] + b"\0")
+    assert "sha256" in refused(finished, clone, "slipway", "release")
+
+
+def test_ungated_model_is_refused(finished: Any, copy: Copy) -> None:
+    """A gate that says no, as `--first` does where a champion exists, leaves nothing to register or release."""
+    clone = copy()
+    assert finished.run("slipway", "gate", "--first", folder=clone).returncode == 1
+    assert finished.run("slipway", "package", "--version", "1.1.0", folder=clone).returncode == 0
+
+    assert "did not pass the gate" in refused(finished, clone, "slipway", "release")
+    assert "the gate has rejected" in refused(finished, clone, "slipway", "register")
+    (clone / "build/gate.json").unlink()
+    assert finished.run("slipway", "release", folder=clone).returncode == 2
+    assert "nothing has let this model in" in refused(finished, clone, "slipway", "register")
+
+
+def test_release_in_flight_holds_the_next_one(finished: Any, copy: Copy) -> None:
+    """The twin of the champion passes the gate, is released as 1.1.0, and nothing follows until it has an outcome."""
+    clone = copy()
+    for command in ("slipway gate", "slipway package", "slipway release"):
+        done = finished.run(*command.split(), folder=clone)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert finished.run("slipway", "package", folder=clone).returncode == 0
+
+    assert "1.1.0 is in flight in production" in refused(finished, clone, "slipway", "release")
+    assert finished.run("slipway", "promote", "1.1.0", folder=clone).returncode == 0
+    assert json.loads((clone / "releases/stable.json").read_text())["environments"] == {"production": "1.1.0"}
+
+
+def test_promoting_twice_changes_nothing(finished: Any, copy: Copy) -> None:
+    """The second promotion of the stable is accepted, and makes no commit."""
+    clone = copy()
+    head = finished.run("git", "rev-parse", "HEAD", folder=clone).stdout
+
+    assert finished.run("slipway", "promote", "1.0.0", folder=clone).returncode == 0
+    assert finished.run("git", "rev-parse", "HEAD", folder=clone).stdout == head
+
+
+def test_promoting_or_serving_what_was_never_released_is_refused(finished: Any, copy: Copy) -> None:
+    """Only what releases/ holds can become stable or be served."""
+    clone = copy()
+
+    for command in (("promote", "9.9.9"), ("serve", "--release", "9.9.9")):
+        assert "there is no release 9.9.9" in refused(finished, clone, "slipway", *command)
+
+
+def test_serving_another_image_than_the_released_is_refused(finished: Any, copy: Copy) -> None:
+    """`serve` runs the bytes that the record names; another image under that version is refused."""
+    clone = copy()
+    assert finished.run("slipway", "package", "--version", "2.0.0", folder=clone).returncode == 0
+    shutil.rmtree(clone / "build/images/1.0.0")
+    shutil.move(clone / "build/images/2.0.0", clone / "build/images/1.0.0")
+
+    assert "release 1.0.0 is sha256:" in refused(finished, clone, "slipway", "serve", "--release", "1.0.0")
+
+
+def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
+    """A release to an environment without manifests says which there are."""
+    clone = copy()
+    assert finished.run("slipway", "package", "--version", "1.1.0", folder=clone).returncode == 0
+    done = finished.run("slipway", "release", "--environment", "moon", folder=clone)
+
+    assert done.returncode == 2
+    assert "production, staging" in done.stderr
