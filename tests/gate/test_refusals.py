@@ -1,0 +1,202 @@
+"""Each rule of the gate refuses a model that was made to break it, from changed data or parameters, and no record."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from slipway import digests
+from slipway.adapters import files, mlflow
+from slipway.commands.gate import judge
+from slipway.gate import RULES, Policy
+from slipway.params import Gate
+from slipway.records import GateDecision, ModelInfo
+
+SMALL = Path(__file__).parents[1] / "small" / "params.yaml"
+LATE = pl.col("arr_delay").fill_null(0) >= 15
+Frame = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def thinned(keep: int) -> Frame:
+    """Keep every late flight, and every so-many-th of the others: flights look later than they are."""
+    return lambda flights: flights.filter(LATE | (pl.int_range(pl.len()) % keep == 0))
+
+
+def shuffled(flights: pl.DataFrame) -> pl.DataFrame:
+    """Arrivals are recorded against any flight: nothing can be learned."""
+    return flights.with_columns(flights["arr_delay"].shuffle(seed=1))
+
+
+def misaligned(carrier: str) -> Frame:
+    """Arrivals of one carrier are recorded against its wrong flights: late in the morning, early in the evening."""
+
+    def change(flights: pl.DataFrame) -> pl.DataFrame:
+        mine = (pl.col("carrier") == carrier) & pl.col("arr_delay").is_not_null()
+        wrong = flights.filter(mine).sort("sched_dep_time")
+        wrong = wrong.with_columns(wrong["arr_delay"].sort(descending=True))
+        return pl.concat([wrong, flights.filter(~mine)])
+
+    return change
+
+
+TRAIN, TEST = "2013-03", "2013-04"
+BASELINE_OUT = {"train__logistic_regression__C": 1e-6}
+STUMP = {"train__hist_gradient_boosting__max_iter": 1, "train__hist_gradient_boosting__max_leaf_nodes": 2}
+HUGE = {
+    "train__hist_gradient_boosting__max_iter": 800,
+    "train__hist_gradient_boosting__max_leaf_nodes": 31,
+    "train__hist_gradient_boosting__min_samples_leaf": 5,
+    "train__hist_gradient_boosting__learning_rate": 0.002,
+}
+DETAILED = {"train__hist_gradient_boosting__max_leaf_nodes": 12, "train__hist_gradient_boosting__min_samples_leaf": 10}
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a challenger is made. The champion's own data (`thinned(2)`) is the start, unless `train` says otherwise."""
+
+    train: tuple[Frame, ...] = (thinned(2),)
+    test: tuple[Frame, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    first: bool = False
+    also: tuple[str, ...] = ()  # other rules that such a challenger cannot but break: off in both decisions
+
+
+CASES = {
+    "auc_floor": Case(train=(shuffled,), first=True),
+    "calibration_ceiling": Case(train=(thinned(10),), first=True),
+    "cost_ceiling": Case(params={"evaluate__missed_cost": 1}),  # then a warning hardly ever pays
+    "auc_margin": Case(params=STUMP | BASELINE_OUT),
+    "cost_margin": Case(train=()),  # without the extra late flights it warns too seldom
+    "slice_auc_floor": Case(test=(misaligned("DL"),)),
+    # The carrier is a seventh of all flights, and pulls the AUC of all down with its own.
+    "slice_auc_margin": Case(
+        train=(thinned(2), misaligned("DL")), params=DETAILED | BASELINE_OUT, also=("auc_margin",)
+    ),
+    "budget.latency_ms": Case(params=HUGE | BASELINE_OUT, first=True, also=("budget.model_bytes",)),
+    "budget.model_bytes": Case(params=HUGE | BASELINE_OUT, first=True),
+}
+
+
+@pytest.fixture(scope="module")
+def make(make_project: Callable[[], Any]) -> Callable[[Case], Path]:
+    """Return a function that trains a challenger; the same one twice is trained once."""
+    made: dict[str, Path] = {}
+
+    def train(case: Case) -> Path:
+        key = repr((case.train, case.test, case.params))
+        if key not in made:
+            project = make_project().params(**case.params)
+            for month, changes in ((TRAIN, case.train), (TEST, case.test)):
+                for change in changes:
+                    project.flights(change, month)
+            made[key] = project.run().root
+        return made[key]
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def champion(make: Callable[[Case], Path]) -> Path:
+    """The project of the champion."""
+    return make(Case())
+
+
+@pytest.fixture(scope="module")
+def registries(champion: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, str]:
+    """Two registries in SQLite: one that holds the champion (False), one for the first of all (True)."""
+    uris = {first: f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}" for first in (False, True)}
+    folder = champion / "artifacts/model"
+    info = files.read_record(ModelInfo, folder / "model.json")
+    tags = {
+        "model_digest": info.model_digest,
+        "source_commit": "c" * 40,
+        "info_digest": digests.of_bytes((folder / "model.json").read_bytes()),
+    }
+    run = mlflow.track(uris[False], mlflow.Run(parameters={}, metrics={}, tags=tags, files=()))
+    example = pl.DataFrame([[0.0]] * len(info.features)).to_numpy().astype("float32")
+    mlflow.register(uris[False], run, folder, example, tags)
+    mlflow.crown(uris[False], info.model_digest)
+    return uris
+
+
+def policy(off: tuple[str, ...] = (), **limits: float) -> Policy:
+    """The thresholds of the small profile, with rules switched off or set."""
+    plain = msgspec.to_builtins(files.read_params(SMALL).gate)
+    for name, value in [*limits.items(), *((rule, None) for rule in off)]:
+        section, _, key = name.rpartition(".")
+        (plain[section] if section else plain)[key] = value
+    return Policy(thresholds=msgspec.convert(plain, Gate), base="b" * 40)
+
+
+def refusing(decision: GateDecision) -> set[str]:
+    """The checks that refuse."""
+    return {check.name for check in decision.checks if check.passed is False}
+
+
+def test_every_rule_has_a_challenger() -> None:
+    """No rule of the gate is without one."""
+    assert set(CASES) == set(RULES)
+
+
+def test_twin_of_the_champion_is_accepted(champion: Path, registries: dict[bool, str]) -> None:
+    """With every rule on, a model that is the champion's equal passes: what follows is refused for its own fault."""
+    decision = judge(champion, registries[False], policy(), (), first=False)
+
+    assert decision.accepted, refusing(decision)
+    assert all(check.passed for check in decision.checks)
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_rule_refuses_and_only_it(rule: str, make: Callable[[Case], Path], registries: dict[bool, str]) -> None:
+    """A challenger made to break one rule is refused by it alone, and accepted when that rule is null."""
+    case = CASES[rule]
+    root, uri = make(case), registries[case.first]
+    limits = {}
+    if rule == "budget.latency_ms":  # three times what a stump takes on this machine; 800 trees take seven times that
+        limits[rule] = 3 * judge(make(CASES["auc_margin"]), uri, policy(), (), first=True).latency_ms
+
+    on = judge(root, uri, policy(case.also, **limits), (), first=case.first)
+    off = judge(root, uri, policy((*case.also, rule), **limits), (), first=case.first)
+
+    assert not on.accepted
+    assert refusing(on) == {rule}
+    assert off.accepted, refusing(off)
+
+
+def test_champion_that_has_seen_the_window_cannot_be_compared(
+    make_project: Callable[[], Any], registries: dict[bool, str]
+) -> None:
+    """A challenger that is tested on days of the champion's training cannot be compared with it, and is refused."""
+    project = make_project()
+    for kind in ("flights", "weather"):  # a month back: what the champion was trained on is the test now
+        folder = project.root / "data" / kind
+        shutil.copy(folder / f"{TRAIN}.parquet", folder / "2013-02.parquet")
+        (folder / f"{TEST}.parquet").unlink()
+    days = pl.col("date").dt.day()
+    project.flights(lambda flights: flights.filter(days <= 15), "2013-02")
+    project.flights(lambda flights: flights.filter(days > 15), TRAIN).run()
+
+    decision = judge(project.root, registries[False], policy(), (), first=False)
+
+    assert refusing(decision) == {"champion"}
+    assert "leaves 0 days" in next(check.detail for check in decision.checks if check.name == "champion")
+
+
+def test_metrics_with_nan_are_refused(make: Callable[[Case], Path], registries: dict[bool, str]) -> None:
+    """A metric that is no number, as JSON writes NaN, is refused with `dvc repro` as the remedy."""
+    root = make(replace(Case(), params={"train__seed": 7}))
+    path = root / "artifacts/metrics.json"
+    raw = msgspec.json.decode(path.read_bytes())
+    raw["overall"]["auc"]["low"] = None
+    path.write_bytes(msgspec.json.encode(raw))
+
+    decision = judge(root, registries[False], policy(), (), first=False)
+
+    assert refusing(decision) >= {"evidence"}
+    assert "dvc repro" in decision.checks[0].detail
