@@ -61,7 +61,13 @@ def small_repository(small_data: Path, tmp_path_factory: pytest.TempPathFactory)
     shutil.copytree(small_data, root / "data")
     (root / "dvc.lock").unlink()
     environment = os.environ | IDENTITY | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command in ("git init -q -b main", "dvc add -q data", "dvc push -q data.dvc", "git add -A", "git commit -qm Begin"):
+    for command in (
+        "git init -q -b main",
+        "dvc add -q data",
+        "dvc push -q data.dvc",
+        "git add -A",
+        "git commit -qm Begin",
+    ):
         subprocess.run(command.split(), cwd=root, env=environment, check=True, capture_output=True)
     return root
 

@@ -1,7 +1,12 @@
 """What `slipway release`, `promote` and `serve` refuse: each on a copy of a finished demo, changed in one place."""
 
 import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +16,11 @@ Copy = Callable[[], Path]
 
 def commit(finished: Any, clone: Path, message: str = "Change") -> None:
     """Commit everything and push it, as a person does."""
-    for command in (["git", "add", "-A"], ["git", "commit", "-qm", message], ["git", "push", "-q", "origin", "HEAD:main"]):
+    for command in (
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", message],
+        ["git", "push", "-q", "origin", "HEAD:main"],
+    ):
         done = finished.run(*command, folder=clone)
         assert done.returncode == 0, done.stderr
 
@@ -131,3 +140,22 @@ def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
 
     assert done.returncode == 2
     assert "production, staging" in done.stderr
+
+
+def test_serve_ends_with_its_service(finished: Any, copy: Copy, tmp_path: Path) -> None:
+    """`slipway serve` does not outlive a service that was killed: it says so and is broken."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["slipway", "serve", "--release", "1.0.0", "--port", str(port)]
+    said = tmp_path / "said"
+    with said.open("w") as stream:
+        process = subprocess.Popen(command, cwd=copy(), env=finished.environment, stdout=stream, stderr=stream)
+    deadline = time.monotonic() + 60
+    while "serving" not in said.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    child = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.strip()
+    os.kill(int(child), signal.SIGKILL)
+
+    assert process.wait(30) == 2
+    assert "ended by itself" in said.read_text()

@@ -22,6 +22,7 @@ from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, console, emit, progress
 from slipway.commands.release import existing
+from slipway.commands.serve import until_ended
 from slipway.errors import Broken, Rejected
 from slipway.records import Asked, DemoResult
 from slipway.schema import TARGET_MINUTES
@@ -136,7 +137,7 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
         )
         if keep:
             console.print(f"Serving {version} at {address} until Ctrl-C.")
-            _until_interrupted()
+            until_ended(address)
 
 
 def _set_up(stage: Stage, source: Repository) -> None:
@@ -233,13 +234,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _until_interrupted() -> None:
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        console.print("stopped")
 
 
 def _table(predictions: tuple[Asked, ...]) -> Table:

@@ -44,7 +44,7 @@ def serve(
         _unpack(root, version, image)
         with bento.serving(image / PREFIX / "bento", port, {"SLIPWAY_RELEASE": version}) as address:
             console.print(f"serving [bold]{version}[/] at {address}")
-            _until_interrupted()
+            until_ended(address)
 
 
 def _unpack(root: Path, version: str, into: Path) -> None:
@@ -62,8 +62,10 @@ def _unpack(root: Path, version: str, into: Path) -> None:
         )
 
 
-def _until_interrupted() -> None:
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        console.print("stopped")
+def until_ended(address: str) -> None:
+    """Return at Ctrl-C or SIGTERM; a service that ends by itself is an error."""
+    awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    if signal.sigwait(awaited) == signal.SIGCHLD:
+        raise Broken(f"the service at {address} ended by itself", "Run it again; its memory or its port may be gone.")
+    console.print("stopped")

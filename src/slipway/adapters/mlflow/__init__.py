@@ -125,7 +125,7 @@ def crown(uri: str, model_digest: str) -> Version:
             raise Rejected(f"no version of {NAME!r} holds the model {model_digest}", "Run `slipway register` first.")
         client.set_registered_model_alias(NAME, CHAMPION, found.version)
         aliases = client.get_registered_model(NAME).aliases
-        if aliases.get(CHALLENGER) == found.version:
+        if str(aliases.get(CHALLENGER)) == found.version:  # MLflow's file store says 1, its server "1"
             client.delete_registered_model_alias(NAME, CHALLENGER)
         return found
 
