@@ -170,11 +170,12 @@ def test_address_is_told_or_named_or_a_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_dead_server_is_a_sentence_in_seconds() -> None:
-    """A server that refuses connections is Broken with the way out, and not after minutes of retries."""
+    """A server that refuses connections is Broken with the way out, after seconds, without its password."""
     with pytest.raises(Broken, match="does not do as asked") as error:
-        mlflow.champion(f"http://127.0.0.1:{free_port()}")
+        mlflow.champion(f"http://me:secret@127.0.0.1:{free_port()}")
 
     assert "--tracking-uri" in error.value.remedy
+    assert "secret" not in error.value.what
 
 
 def free_port() -> int:

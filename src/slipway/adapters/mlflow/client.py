@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+LONGEST = 300  # of MLflow's own sentence, which repeats the request
 
 
 @contextmanager
@@ -33,7 +35,8 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
     try:
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
+        what = f"MLflow at {uri} does not do as asked: {str(error).splitlines()[0][:LONGEST]}"
         raise Broken(
-            f"MLflow at {uri} does not do as asked: {str(error).splitlines()[0]}",
+            re.sub("//[^/@ ]*@", "//", what),  # a password in the address stays there
             "See that it runs and is reachable; another address is chosen by --tracking-uri or $MLFLOW_TRACKING_URI.",
         ) from error
