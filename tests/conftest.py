@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from slipway import quiet  # noqa: F401  # before any library reads the environm
 ROOT = Path(__file__).parents[1]
 MONTHS = ("2013-03", "2013-04")
 FLIGHTS_A_MONTH = 2400
+IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 STAGES = {
     "validate": ["--data", "data", "--out", "artifacts/validation.json"],
     "prepare": ["--data", "data", "--out", "artifacts/splits"],
@@ -118,3 +121,33 @@ def make_project(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def trained(make_project: Callable[[], Project]) -> Project:
     """A project of the small profile with its model trained and evaluated; read only."""
     return make_project().run()
+
+
+@pytest.fixture(scope="session")
+def small_repository(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree as a repository of its own, with the parameters and the data of the small profile."""
+    root = tmp_path_factory.mktemp("small") / "repository"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / "tests/small/params.yaml", root)
+    shutil.copytree(small_data, root / "data")
+    (root / "dvc.lock").unlink()
+    environment = os.environ | IDENTITY | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in (
+        "git init -q -b main",
+        "dvc add -q data",
+        "dvc push -q data.dvc",
+        "git add -A",
+        "git commit -qm Begin",
+    ):
+        subprocess.run(command.split(), cwd=root, env=environment, check=True, capture_output=True)
+    return root

@@ -43,36 +43,6 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def small_repository(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working tree as a repository of its own, with the parameters and the data of the small profile."""
-    root = tmp_path_factory.mktemp("small") / "repository"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
-    shutil.copy(ROOT / "tests/small/params.yaml", root)
-    shutil.copytree(small_data, root / "data")
-    (root / "dvc.lock").unlink()
-    environment = os.environ | IDENTITY | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command in (
-        "git init -q -b main",
-        "dvc add -q data",
-        "dvc push -q data.dvc",
-        "git add -A",
-        "git commit -qm Begin",
-    ):
-        subprocess.run(command.split(), cwd=root, env=environment, check=True, capture_output=True)
-    return root
-
-
-@pytest.fixture(scope="session")
 def finished(small_repository: Path) -> Iterator[Demo]:
     """A demo that reached its end and serves on."""
     process = subprocess.Popen(

@@ -1,0 +1,103 @@
+"""The README: its first screen, and all of its commands but `make demo` and `make test`, run as they stand."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+ELSEWHERE = ["make demo", "make test"]  # the first is played by tests/demo, the second runs this
+IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+READY_SECONDS = 60
+
+
+def commands(block: str) -> list[str]:
+    """The lines of a block without their comments."""
+    return [line.partition("  #")[0].strip() for line in block.splitlines()]
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A clone of a bare origin, and the environment of a person who works in it."""
+
+    clone: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands in the clone see: its own code, and no setting of the machine's."""
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        mine = {"PATH": tools, "PYTHONPATH": str(self.clone / "src"), "HOME": str(self.clone.parent)}
+        return {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"} | IDENTITY | mine
+
+    def run(self, script: str) -> None:
+        """Run lines of shell, which must all succeed."""
+        done = subprocess.run(
+            ["sh", "-eux"],
+            input=script,
+            cwd=self.clone,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def fork(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Fork:
+    """A fork of the repository, on the small profile."""
+    home = tmp_path_factory.mktemp("fork")
+    for arguments in (
+        ["clone", "--quiet", "--bare", str(small_repository), str(home / "origin.git")],
+        ["clone", "--quiet", str(home / "origin.git"), str(home / "clone")],
+    ):
+        subprocess.run(["git", *arguments], check=True)
+    return Fork(home / "clone")
+
+
+def test_first_screen() -> None:
+    """One sentence, the two commands by line 15, fewer than 200 lines in all."""
+    assert commands(BLOCKS[0]) == ELSEWHERE
+    lines = TEXT.splitlines()
+    assert all(any(line.startswith(command) for line in lines[:15]) for command in ELSEWHERE)
+    assert len(lines) < 200
+
+
+def test_commands_run(fork: Fork) -> None:
+    """From the data to a promoted release by the README's own lines; then exactly that release is served."""
+    by_hand, (serve,) = BLOCKS[1], commands(BLOCKS[2])
+    fork.run(by_hand)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*serve.split(), "--port", str(port)]  # 3000 may be taken on this machine
+    with subprocess.Popen(command, cwd=fork.clone, env=fork.environment, stdout=subprocess.PIPE) as process:
+        try:
+            served = answer(f"http://127.0.0.1:{port}/version", process)
+        finally:
+            process.terminate()
+    assert served["release"] == "1.0.0"
+    assert not BLOCKS[3:], "a block that no test runs"
+
+
+def answer(url: str, process: "subprocess.Popen[bytes]") -> dict[str, str]:
+    """Ask until the service answers."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            found = requests.get(url, timeout=5)
+            if found.ok:
+                return found.json()
+        except requests.RequestException:
+            time.sleep(0.2)
+    pytest.fail(f"{url} does not answer")
