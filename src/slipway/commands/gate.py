@@ -14,7 +14,7 @@ from slipway import digests, params, report
 from slipway import gate as decision
 from slipway.adapters import dvc, files
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import Json, Root, console, emit
+from slipway.commands import Json, Root, emit, progress
 from slipway.errors import Broken, Rejected
 from slipway.gate import Candidate, Incomparable, Policy
 from slipway.params import Evaluate
@@ -63,9 +63,9 @@ def gate(
     repository = Repository(root.resolve())
     (repository.root / DECISION).unlink(missing_ok=True)
     policy = read_policy(repository, base)
-    with console.status("gathering what is known of the model"):
+    with progress.status("gathering what is known of the model"):
         problems = dvc.stale(repository.root, "evaluate")
-    with console.status("comparing with the champion"):
+    with progress.status("comparing with the champion"):
         decided = judge(repository.root, tracking_uri, policy, problems, first=first)
     files.write_record(repository.root / DECISION, decided)
     if markdown is not None:

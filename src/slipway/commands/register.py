@@ -8,7 +8,7 @@ import typer
 from slipway import digests, releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, console, emit
+from slipway.commands import Json, Root, emit, progress
 from slipway.commands.gate import DECISION, TrackingUri
 from slipway.commands.release import BUILD, existing
 from slipway.commands.track import note, tags
@@ -49,7 +49,7 @@ def register(
         raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
     decided = admitted(repository.root)
     uri = mlflow.address(repository.root, tracking_uri)
-    with console.status("registering the model"):
+    with progress.status("registering the model"):
         found = mlflow.find(uri, decided.model_digest)
         made = found or _register(repository, uri, decided, version)
     done = Registered(name=mlflow.NAME, version=made.version, model_digest=made.model_digest, new=found is None)

@@ -9,7 +9,7 @@ import msgspec
 from slipway import recipe
 from slipway.adapters import dvc, files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, console, emit
+from slipway.commands import Json, Root, emit, progress
 from slipway.commands.gate import TrackingUri
 from slipway.records import Metrics, ModelInfo, Tracked
 
@@ -37,7 +37,7 @@ def track(*, tracking_uri: TrackingUri = None, root: Root = Path(), as_json: Jso
     from slipway.adapters import mlflow
 
     repository = Repository(root.resolve())
-    with console.status("noting the run"):
+    with progress.status("noting the run"):
         noted = note(repository, mlflow.address(repository.root, tracking_uri))
     emit(noted, f"[green]tracked[/] run {noted.run_id} of the experiment {mlflow.NAME!r}", as_json=as_json)
 
