@@ -114,7 +114,7 @@ def _check(stage: Stage) -> DemoResult:
 def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     from slipway.commands.demo_facts import collect
 
-    console.print("[bold]Will a flight arrive 15 minutes late?[/] New York, 2013. Scene 1: the first release.")
+    console.print("[bold]Will a flight arrive 15 minutes late?[/] New York, 2013, scene 1: the first release.")
     console.print(f"[dim]in {stage.root}[/]\n", soft_wrap=True)
     if dirty := source.dirty():
         console.print(f"[yellow]not seen here, because no commit holds it:[/] {', '.join(dirty[:3])}\n")
@@ -238,11 +238,14 @@ def _free_port() -> int:
 
 def _table(predictions: tuple[Asked, ...]) -> Table:
     table = Table(
-        title="\nTen flights of the next month, asked of the release, and what happened", title_justify="left"
+        title="\nTen flights of the next month, asked of the release, and what happened",
+        title_justify="left",
+        caption="It warns from one in six on: a missed delay costs as much as five false alarms.",
+        caption_justify="left",
     )
     for heading in ("date", "time", "flight", "route"):
         table.add_column(heading)
-    for heading in ("P(late)", "called", "arrived"):
+    for heading in ("P(late)", "warns", "arrived"):
         table.add_column(heading, justify="right")
     for ask in predictions:
         right = "green" if ask.called_late == (ask.arr_delay >= TARGET_MINUTES) else "red"
@@ -252,7 +255,7 @@ def _table(predictions: tuple[Asked, ...]) -> Table:
             ask.flight,
             f"{ask.origin}-{ask.dest}",
             f"{ask.probability:.2f}",
-            f"[{right}]{'late' if ask.called_late else 'on time'}[/]",
+            f"[{right}]{'yes' if ask.called_late else 'no'}[/]",
             f"{ask.arr_delay:+d} min",
         )
     return table
