@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -109,13 +107,14 @@ def running(image: str, port: int, log: Path) -> Iterator[None]:
     container = run("buildah", "from", "--tls-verify=false", image)
     settings = json.loads(run("buildah", "inspect", container))["OCIv1"]["config"]
     command = [*settings["Entrypoint"], "--port", str(port)]
+    namespace = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]  # so that what it starts ends with it
     with log.open("wb") as stream:
-        arguments = ["buildah", "run", "--user", settings["User"], container, "--", *command]
-        process = subprocess.Popen(arguments, stdout=stream, stderr=stream, start_new_session=True)
+        arguments = [*namespace, "buildah", "run", "--user", settings["User"], container, "--", *command]
+        process = subprocess.Popen(arguments, stdout=stream, stderr=stream)
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.kill()
         process.wait(60)
         run("buildah", "rm", container)
 
