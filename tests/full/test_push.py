@@ -1,6 +1,7 @@
 """Images through a registry that scopes blobs to repositories, and back through tools that are not ours."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -185,9 +186,21 @@ def test_a_push_is_read_back(tampered: tuple[Reference, Path], image: Image) -> 
     to = Reference(copy.host, "team/release", tag="v1")
     push(image, to, copy)
     spoil(blobs, image.digest)
-    with pytest.raises(Rejected, match="not sha256") as refusal:
+    shutil.rmtree(blobs.parents[1] / "repositories/team/release/_manifests/tags/v1")  # so that the tag seems free
+    with pytest.raises(Rejected, match=f"not {image.digest}"):
         push(image, to, copy)
-    assert image.digest in refusal.value.what
+
+
+def test_a_tag_never_moves(runtime: Reference, lock: RuntimeLock, image: Image) -> None:
+    """A version that was pushed stays what it is: another image under its tag is refused, and nothing is sent."""
+    to = Reference(runtime.host, "team/still", tag="v1")
+    push(image, to, runtime)
+    other = release(lock, {"bento/x": (b"other", True)})
+    with pytest.raises(Rejected, match="not sha256") as refusal:
+        push(other, to, runtime)
+    assert "new version" in refusal.value.remedy
+    assert not holds(to, other.layers[-1].digest)
+    assert push(image, to, runtime) == ["exists"] * 4
 
 
 def test_an_index_of_platforms_is_refused(runtime: Reference) -> None:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from urllib.parse import urljoin
 
+from requests import Response
+
 from slipway import digests, oci
 from slipway.adapters.registry.client import Client
 from slipway.errors import Broken, Rejected
@@ -30,20 +32,25 @@ def push(image: Image, to: Reference, runtime: Reference, seen: Callable[[Descri
 
     Raises:
         Broken: the registry does not answer or does not allow it, or a layer is nowhere.
-        Rejected: the registry gives back another manifest.
+        Rejected: the tag stands for another image, or the registry gives back another manifest.
 
     """
     source = runtime.name if runtime.host == to.host else None
     client = Client(to.host, f"repository:{to.name}:pull,push", *([f"repository:{source}:pull"] if source else []))
+    path = f"{to.name}/manifests/{to.tag}"
+    _unmoved(client.call("GET", path, ok=(200, 404), headers={"Accept": ACCEPT}), image, to)
     named = oci.parse_manifest(image.manifest, "the image")
     held = {named.config.digest: image.config, **image.blobs}
     for blob in (*named.layers, named.config):
         seen(blob, _place(client, to, blob.digest, held.get(blob.digest), source))
-    path = f"{to.name}/manifests/{to.tag}"
     client.call("PUT", path, ok=(201,), data=image.manifest, headers={"Content-Type": oci.MANIFEST})
-    got = digests.of_bytes(client.call("GET", path, ok=(200,), headers={"Accept": oci.MANIFEST}).content)
-    if got != image.digest:
-        raise Rejected(f"{to.repository}:{to.tag} is {got}, not {image.digest}", "Push again under another tag.")
+    _unmoved(client.call("GET", path, ok=(200,), headers={"Accept": oci.MANIFEST}), image, to)
+
+
+def _unmoved(found: Response, image: Image, to: Reference) -> None:
+    """Refuse a tag that stands for another image."""
+    if found.status_code == 200 and (got := digests.of_bytes(found.content)) != image.digest:
+        raise Rejected(f"{to.repository}:{to.tag} is {got}, not {image.digest}", "Package under a new version.")
 
 
 def _place(client: Client, to: Reference, digest: str, content: bytes | None, source: str | None) -> str:
