@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).parents[2]
-COLUMNS = 112
+COLUMNS = 132  # an image with its digest fits on a line
 
 
 def main() -> None:
