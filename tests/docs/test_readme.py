@@ -3,9 +3,11 @@
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +89,23 @@ def test_commands_run(fork: Fork) -> None:
         finally:
             process.terminate()
     assert served["release"] == "1.0.0"
+    assert tags(fork.clone / "mlflow.db") == tags_told()
     assert not BLOCKS[3:], "a block that no test runs"
+
+
+def tags(registry: Path) -> set[str]:
+    """What the registered version says of itself."""
+    with closing(sqlite3.connect(registry)) as database:
+        return {
+            key for (key,) in database.execute("select key from model_version_tags") if not key.startswith("metric.")
+        }
+
+
+def tags_told() -> set[str]:
+    """The tags that docs/training.md explains."""
+    section = (ROOT / "docs/training.md").read_text(encoding="utf-8").partition("| tag of a version |")[2]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
 def answer(url: str, process: "subprocess.Popen[bytes]") -> dict[str, str]:
