@@ -29,7 +29,10 @@ BEGIN, END = "<!-- pipeline:begin -->", "<!-- pipeline:end -->"
 
 def main() -> None:
     """Measure, print, and write the table."""
-    lines = ["| flights | plain script | `dvc repro` | ratio | no-op `dvc repro` | `dvc` start |", "|---|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| flights | plain script | `dvc repro` | ratio | no-op `dvc repro` | `dvc` start |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
     with tempfile.TemporaryDirectory() as temporary:
         for scale, keep in SCALES.items():
             folder = Path(temporary, scale)

@@ -82,6 +82,19 @@ class Project:
             change(pl.read_parquet(path)).write_parquet(path)
         return self
 
+    def command(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run a tool of this environment in the folder, with the folder's own code."""
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | IDENTITY | {"PATH": tools, "PYTHONPATH": str(self.root / "src")} | variables
+        return subprocess.run(arguments, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+
+    def commit(self, message: str) -> str:
+        """Commit everything; returns the commit."""
+        for arguments in (("add", "--all"), ("commit", "--quiet", "--allow-empty", "-m", message)):
+            done = self.command("git", *arguments)
+            assert done.returncode == 0, done.stderr
+        return self.command("git", "rev-parse", "HEAD").stdout.strip()
+
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -151,3 +164,15 @@ def small_repository(small_data: Path, tmp_path_factory: pytest.TempPathFactory)
     ):
         subprocess.run(command.split(), cwd=root, env=environment, check=True, capture_output=True)
     return root
+
+
+@pytest.fixture(scope="session")
+def copy_repository(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
+    """Return a function that copies the small repository, as a project to change and run DVC in."""
+
+    def copy() -> Project:
+        root = tmp_path_factory.mktemp("copy") / "repository"
+        shutil.copytree(small_repository, root, symlinks=True)
+        return Project(root)
+
+    return copy

@@ -1,4 +1,4 @@
-"""Nothing phones home: the whole demo runs where no outside network exists, and every connection it tries is loopback."""
+"""Nothing phones home: the demo runs where no outside network exists, and every connection it tries is loopback."""
 
 import os
 import re
@@ -22,7 +22,12 @@ def test_demo_connects_to_loopback_only(tmp_path: Path) -> None:
         "PYTHONPATH": str(clone / "src"),
     }
     done = subprocess.run(
-        ["unshare", "--net", "sh", "-c", inside], cwd=clone, env=environment, capture_output=True, text=True, check=False
+        ["unshare", "--net", "sh", "-c", inside],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -100,9 +100,14 @@ def test_first_of_all(first: Tree, slipway: Any) -> None:
     assert "--first" in said
     assert slipway(first, "register")[0] == 1
 
+    (first.root / "artifacts/plots").rename(first.root / "artifacts/away")
+    assert "dvc repro" in slipway(first, "track")[1]
+    (first.root / "artifacts/away").rename(first.root / "artifacts/plots")
+
     code, said = slipway(first, "gate", "--first", "--json")
     assert code == 0
     assert json.loads(said)["accepted"] is True
+    assert slipway(first, "register", "--version", "soon")[0] == 1
     assert slipway(first, "register", "--version", "1.2.3")[0] == 0
 
     found = mlflow.by_alias(first.uri, mlflow.CHALLENGER)
@@ -112,6 +117,7 @@ def test_first_of_all(first: Tree, slipway: Any) -> None:
     assert found.tags["source_commit"] == first.run("git", "rev-parse", "HEAD")
     assert found.tags["data_digest"] == f"md5:{yaml.safe_load((first.root / 'data.dvc').read_text())['outs'][0]['md5']}"
     assert found.tags["gate"] == "accepted, first"
+    assert {"trained_at", "training_window", "recipe_digest", "request_version", "metric.auc"} <= set(found.tags)
 
 
 def test_track_notes_a_training_once(first: Tree, slipway: Any) -> None:

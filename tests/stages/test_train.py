@@ -52,7 +52,9 @@ def test_same_inputs_give_the_same_bytes(trained: Any, make_project: Callable[[]
     for name in ("splits", "model", "plots"):
         first, second = (files.read_tree(project.root / "artifacts" / name) for project in (trained, again))
         assert first == second
-    assert (trained.root / "artifacts/metrics.json").read_bytes() == (again.root / "artifacts/metrics.json").read_bytes()
+    assert (trained.root / "artifacts/metrics.json").read_bytes() == (
+        again.root / "artifacts/metrics.json"
+    ).read_bytes()
 
 
 def test_metrics_hold_intervals_and_slices(trained: Any) -> None:

@@ -28,7 +28,7 @@ def sample(rows: int, seed: int, *, ties: bool = False, days: int = 10) -> Score
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 300), st.integers(0, 10_000), st.booleans())
-def test_metrics_equal_scikit_learns(rows: int, seed: int, ties: bool) -> None:  # noqa: FBT001
+def test_metrics_equal_scikit_learns(rows: int, seed: int, ties: bool) -> None:
     """With weights, ties and all, each metric has scikit-learn's value."""
     scored = sample(rows, seed, ties=ties)
     weight = np.random.default_rng(seed).integers(0, 3, rows).astype(float)

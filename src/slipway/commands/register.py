@@ -48,6 +48,8 @@ def register(
     if dirty := repository.dirty():
         raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
     decided = admitted(repository.root)
+    if version is not None:
+        releases.parse(version)
     uri = mlflow.address(repository.root, tracking_uri)
     with progress.status("registering the model"):
         found = mlflow.find(uri, decided.model_digest)
@@ -85,11 +87,11 @@ def _register(repository: Repository, uri: str, decided: GateDecision, version: 
 
     root = repository.root
     model = files.read_record(ModelInfo, root / MODEL / "model.json")
-    about = tags(repository, model) | _about(root, decided, version)
+    about = tags(repository, model) | _about(root, decided, version or _version(root, decided.model_digest))
     return mlflow.register(uri, note(repository, uri).run_id, root / MODEL, _example(root), about)
 
 
-def _about(root: Path, decided: GateDecision, version: str | None) -> dict[str, str]:
+def _about(root: Path, decided: GateDecision, version: str) -> dict[str, str]:
     """What a version's tags say besides where the model comes from."""
     metrics = files.read_record(Metrics, root / "artifacts/metrics.json")
     measured = {
@@ -97,7 +99,7 @@ def _about(root: Path, decided: GateDecision, version: str | None) -> dict[str, 
         for name, estimate in metrics.overall.items()
     }
     return measured | {
-        "version": version or _version(root, decided.model_digest),
+        "version": version,
         "gate": "accepted, first" if decided.first else "accepted",
         "gate_base": decided.base,
         "gate_thresholds": decided.thresholds_digest,

@@ -11,6 +11,7 @@ from slipway.adapters import dvc, files
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, emit, progress
 from slipway.commands.gate import TrackingUri
+from slipway.errors import Rejected
 from slipway.records import Metrics, ModelInfo, Tracked
 
 FILES = (
@@ -47,11 +48,13 @@ def note(repository: Repository, uri: str) -> Tracked:
     from slipway.adapters import mlflow
 
     root = repository.root
+    if missing := [name for name in FILES if not (root / name).exists()]:
+        raise Rejected(f"the pipeline has not run to its end: {', '.join(missing)} does not exist", "Run `dvc repro`.")
     model = files.read_record(ModelInfo, root / "artifacts/model/model.json")
     run = mlflow.Run(
         parameters=dict(_flat(files.parse_yaml(files.read_bytes(root / "params.yaml"), "params.yaml"))),
         metrics=dict(_measured(files.read_record(Metrics, root / "artifacts/metrics.json"))),
-        tags=tags(repository, model) | {"tracked_at": datetime.now(UTC).isoformat(timespec="seconds")},
+        tags=tags(repository, model),
         files=tuple(root / name for name in FILES),
     )
     return Tracked(run_id=mlflow.track(uri, run), model_digest=model.model_digest)
@@ -59,6 +62,7 @@ def note(repository: Repository, uri: str) -> Tracked:
 
 def tags(repository: Repository, model: ModelInfo) -> dict[str, str]:
     """Where a model comes from, in the words of MLflow's tags."""
+    made = datetime.fromtimestamp((repository.root / "artifacts/model/model.onnx").stat().st_mtime, UTC)
     return {
         "model_digest": model.model_digest,
         "recipe_digest": recipe.digest(files.read_matching(repository.root, recipe.PATTERNS)),
@@ -66,6 +70,7 @@ def tags(repository: Repository, model: ModelInfo) -> dict[str, str]:
         "source_commit": repository.head() + ("+changes" if repository.dirty() else ""),
         "request_version": str(model.request_version),
         "estimator": model.estimator,
+        "trained_at": made.isoformat(timespec="seconds"),  # when the file was made here
         "training_window": f"{model.train.first} to {model.train.last}",
     }
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from slipway import features, metrics, window
+from slipway import digests, features, metrics, window
 from slipway.adapters import files, onnx
+from slipway.errors import Rejected
 from slipway.metrics import Bootstrap, Scored
 from slipway.params import Evaluate
 from slipway.records import Metrics, ModelInfo, SliceMetrics, Split
@@ -25,8 +26,13 @@ def main(argv: list[str] | None = None) -> None:
 
     params = files.read_params().evaluate
     info = files.read_record(ModelInfo, args.model / "model.json")
-    scorer = onnx.Scorer(files.read_bytes(args.model / "model.onnx"))
+    scorer = onnx.Scorer(_verified(args.model / "model.onnx", info))
     test = pl.read_parquet(args.splits / "test.parquet")
+    if test["late"].n_unique() < 2:
+        raise Rejected(
+            f"all {test.height} flights of the test window have the same outcome: nothing can be measured on it",
+            "Look at arr_delay in the newest months of the data.",
+        )
     inputs = features.matrix(test)
     scored = window.scored(test, scorer.score(inputs))
     costs, bootstrap = window.settings(params)
@@ -43,6 +49,13 @@ def main(argv: list[str] | None = None) -> None:
     files.write_record(args.metrics, result)
     with files.new_folder(args.plots) as folder:
         _plots(scored, importance, folder)
+
+
+def _verified(path: Path, info: ModelInfo) -> bytes:
+    content = files.read_bytes(path)
+    if digests.of_bytes(content) != info.model_digest:
+        raise Rejected(f"{path} is not the model that model.json is about", "Run `dvc repro` to train it again.")
+    return content
 
 
 def slices(test: pl.DataFrame, scored: Scored, bootstrap: Bootstrap, min_rows: int) -> tuple[SliceMetrics, ...]:

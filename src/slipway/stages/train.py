@@ -67,6 +67,12 @@ def validate(train: pl.DataFrame, params: Params) -> dict[str, float]:
 
     border = train["date"].max() - timedelta(days=params.train.validation_days)  # type: ignore[operator]  # a date column
     before, after = train.filter(pl.col("date") <= border), train.filter(pl.col("date") > border)
+    for rows, part in ((before, "to learn from"), (after, "to validate on")):
+        if rows["late"].n_unique() < 2:
+            raise Rejected(
+                f"the training window leaves {rows.height} flights {part}, with {rows['late'].n_unique()} outcomes",
+                "Add months to data/, look at arr_delay, or lower train.validation_days in params.yaml.",
+            )
     inputs, truth, unseen = features.matrix(before), before["late"].to_numpy(), features.matrix(after)
     return {
         name: float(

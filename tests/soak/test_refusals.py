@@ -1,0 +1,80 @@
+"""Every rule of `validate` and of the gate, broken and switched off, through `dvc repro` and the command line."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from challengers.data import CHALLENGERS
+from challengers.models import CASES, TEST, TRAIN, Case
+
+BARE = {"validate__row_count": None, "validate__target_rate": None}  # what the gate is shown, validate would refuse
+
+
+@pytest.mark.parametrize("name", CHALLENGERS)
+def test_validate_refuses_through_dvc(name: str, copy_repository: Callable[[], Any]) -> None:
+    """`dvc repro` ends in the refusal, and reaches its end with that one rule off."""
+    challenger, repository = CHALLENGERS[name], copy_repository()
+    for spoil in challenger.changes:
+        spoil(repository.root / "data")
+
+    done = repository.command("dvc", "repro", "validate")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert all(reason in said for reason in challenger.reasons)
+    assert not (repository.root / "artifacts/validation.json").exists()
+
+    repository.params(**{f"validate__{challenger.rule}": challenger.off})
+    done = repository.command("dvc", "repro", "validate")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def registry(copy_repository: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A registry whose champion was trained, gated, registered and released by the verbs themselves."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
+    champion = made(copy_repository(), Case())
+    for verb in (("gate", "--first"), ("register",)):
+        done = champion.command("slipway", *verb, MLFLOW_TRACKING_URI=uri)
+        assert done.returncode == 0, done.stdout + done.stderr
+    crown = (
+        "import json, os; from slipway.adapters import mlflow;"
+        "mlflow.crown(os.environ['MLFLOW_TRACKING_URI'], json.load(open('artifacts/model/model.json'))['model_digest'])"
+    )
+    done = champion.command("python", "-c", crown, MLFLOW_TRACKING_URI=uri)
+    assert done.returncode == 0, done.stderr
+    return uri
+
+
+def made(repository: Any, case: Case) -> Any:
+    """Run the pipeline on a challenger's data and parameters."""
+    for month, changes in ((TRAIN, case.train), (TEST, case.test)):
+        for change in changes:
+            repository.flights(change, month)
+    repository.params(**BARE, **case.params)
+    done = repository.command("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    repository.commit("Challenge")
+    return repository
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_gate_refuses_through_dvc(
+    rule: str, copy_repository: Callable[[], Any], registry: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`slipway gate` refuses by that rule alone, by the base commit's thresholds; with the rule null, it accepts."""
+    case = CASES[rule]
+    uri = f"sqlite:///{tmp_path_factory.mktemp('first') / 'mlflow.db'}" if case.first else registry
+    challenger = made(copy_repository(), case)
+    limits: dict[str, Any] = dict.fromkeys(case.also)
+    bound = {"budget.latency_ms": 1e-9} if rule == "budget.latency_ms" else {}
+
+    for policy, code in ((limits | bound, 1), (limits | {rule: None}, 0)):
+        challenger.params(**{f"gate__{name.replace('.', '__')}": limit for name, limit in policy.items()})
+        challenger.commit("Set the thresholds")
+        first = ["--first"] if case.first else []
+        done = challenger.command("slipway", "gate", "--base", "HEAD", "--json", *first, MLFLOW_TRACKING_URI=uri)
+        assert done.returncode == code, done.stdout + done.stderr
+        refusing = {check["name"] for check in json.loads(done.stdout)["checks"] if check["passed"] is False}
+        assert refusing == ({rule} if code else set())
