@@ -15,14 +15,28 @@ from slipway import demo, gate, params, quiet
 from slipway.manifests import tree
 
 ROOT = Path(__file__).parents[2]
+IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+USED_BY_NAME = {  # never imported here; each is there for one reason
+    "dvc": "run as a process",
+    "httptools": "BentoML's server takes it when it is there",
+    "import-linter": "lint-imports",
+    "mypy": "make lint",
+    "pandas-stubs": "mypy",
+    "pre-commit": "runs .pre-commit-config.yaml",
+    "protobuf": "a bound for what skl2onnx needs",
+    "pytest-xdist": "pytest -n",
+    "ruff": "make lint",
+    "types-pyyaml": "mypy",
+    "types-requests": "mypy",
+}
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
-def pages() -> list[str]:
-    """The pages of the repository, not those of what it makes."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"]
+def files(pattern: str) -> list[str]:
+    """The repository's files of a kind, not those that it makes."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", pattern]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return sorted(name for name in listed if (ROOT / name).exists())
 
@@ -99,7 +113,7 @@ def test_the_picture_shows_the_demo() -> None:
     assert not re.search(r"(href|src|url)\W*https?:", picture)
 
 
-@pytest.mark.parametrize("name", pages())
+@pytest.mark.parametrize("name", files("*.md"))
 def test_links_lead_somewhere(name: str) -> None:
     """Each relative link of a page names a file, and a heading in it, that exist."""
     page = ROOT / name
@@ -126,6 +140,16 @@ def test_locks_name_no_index() -> None:
         text = lock.read_text()
         assert "--hash=sha256:" in text
         assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", text), lock
+
+
+def test_nothing_is_asked_for_that_nothing_uses() -> None:
+    """Each package that requirements/*.in names is imported by some module, or is there for a reason given above."""
+    asked = "\n".join(path.read_text() for path in (ROOT / "requirements").glob("*.in"))
+    names = set(re.findall(r"^([a-z][\w-]*)", asked, re.MULTILINE))
+    code = "\n".join((ROOT / name).read_text() for name in files("*.py"))
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE))
+    unused = {name for name in names if IMPORTED_AS.get(name, name.replace("-", "_")) not in imported}
+    assert unused == set(USED_BY_NAME)
 
 
 def test_the_image_is_as_silent_as_the_command_line() -> None:
