@@ -5,14 +5,15 @@ python .ci/counts.py REPORT PATH...      REPORT is the JUnit file of `pytest PAT
 
 import subprocess
 import sys
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 
 def main(report: str, *paths: str) -> None:
     """Compare what ran with what there is."""
-    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    cases = list(ET.parse(report).getroot().iter("testcase"))
     outcomes = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")}
-    print(f"{' '.join(paths)}: {len(cases)} tests ran,", ", ".join(f"{count} {kind}" for kind, count in outcomes.items()))
+    counts = ", ".join(f"{count} {kind}" for kind, count in outcomes.items())
+    print(f"{' '.join(paths)}: {len(cases)} tests ran, {counts}")
     listed = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=--import-mode=importlib", *paths],
         capture_output=True,

@@ -81,7 +81,8 @@ def _flights(csv: bytes) -> pl.DataFrame:
 def _weather(csv: bytes) -> pl.DataFrame:
     """One row per airport and local hour; the hour that repeats when clocks go back keeps its first reading.
 
-    The source holds one impossible reading, 1,048 mph at Newark on 12 February, which `validate` refuses: it is missing.
+    The source holds one impossible reading, 1,048 mph at Newark on 12 February, which `validate` refuses: it is left
+    out.
     """
     readings = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
     return (
