@@ -33,11 +33,8 @@ def _headline(decided: GateDecision) -> str:
     lines += [f"- **{check.name}**: {check.detail}" for check in failed]
     if decided.guards_changed:
         changed = ", ".join(f"`{name}`" for name in decided.guards_changed)
-        lines.append(
-            f"\n> 🔴 **Guard changed:** this change edits {changed} in `params.yaml`.         base = decided.base[:12]
+        base = decided.base[:12]
         lines.append(f"\n> 🔴 **Guard changed:** {changed} of `params.yaml`. The thresholds are those of `{base}`.")
-"
-        )
     return "\n".join(lines)
 
 
