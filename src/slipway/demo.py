@@ -16,22 +16,27 @@ class Step:
     look: str
 
 
+UI = "mlflow ui --backend-store-uri sqlite:///build/demo/mlflow.db"
 STEPS = (
     Step(
         "pull the data, January to April", "dvc pull --quiet data.dvc replay.dvc", "data/; what happens next: replay/"
     ),
     Step("validate, prepare, train, evaluate", "dvc repro", "artifacts/metrics.json, `dvc dag`, `dvc plots show`"),
-    Step("note the run", "slipway track", "`mlflow ui`"),
+    Step("note the run", "slipway track", f"`{UI}`"),
     Step("decide: there is no champion yet", "slipway gate --first", "build/gate.json"),
     Step("build the bento and its image", "slipway package", "build/package.json, build/images"),
-    Step("register the model as challenger", "slipway register", "`mlflow ui`"),
+    Step("register the model as challenger", "slipway register", f"`{UI}`, Models"),
     Step("release: one commit, pushed", "slipway release", "`git log`, releases/, k8s/rendered/production"),
 )
 
 
 def promotion(version: str) -> Step:
     """Record the first release, which serves, as stable and champion: there is nothing to judge it by."""
-    return Step("record it: stable, and champion", f"slipway promote {version}", "releases/stable.json, `mlflow ui`")
+    return Step(
+        "record it: stable, and champion",
+        f"slipway promote {version}",
+        "releases/stable.json, the alias `champion` in MLflow",
+    )
 
 
 def chain(prediction: Asked, result: DemoResult) -> str:

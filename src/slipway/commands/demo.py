@@ -115,7 +115,7 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     from slipway.commands.demo_facts import collect
 
     console.print("[bold]Will a flight arrive 15 minutes late?[/] New York, 2013, scene 1: the first release.")
-    console.print(f"[dim]in {stage.root}[/]\n", soft_wrap=True)
+    console.print(f"[dim]in {stage.root}; the commands run in its clone/[/]\n", soft_wrap=True)
     if dirty := source.dirty():
         console.print(f"[yellow]not seen here, because no commit holds it:[/] {', '.join(dirty[:3])}\n")
     started = time.monotonic()
@@ -130,6 +130,7 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
             result = collect(stage.clone, stage.tracking_uri, address)
         files.write_record(stage.result, result)
         console.print(_table(result.predictions))
+        console.print("[dim]It warns from one in six on: a missed delay costs as much as five false alarms.[/]")
         console.print(story.chain(result.predictions[0], result), soft_wrap=True)
         took = f"{time.monotonic() - started:.0f} s"
         console.print(
@@ -240,8 +241,6 @@ def _table(predictions: tuple[Asked, ...]) -> Table:
     table = Table(
         title="\nTen flights of the next month, asked of the release, and what happened",
         title_justify="left",
-        caption="It warns from one in six on: a missed delay costs as much as five false alarms.",
-        caption_justify="left",
     )
     for heading in ("date", "time", "flight", "route"):
         table.add_column(heading)
