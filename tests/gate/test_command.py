@@ -219,7 +219,14 @@ def test_without_a_model_or_a_base_there_is_no_decision(champion: Tree, slipway:
     assert slipway(champion, "gate", "--base", "nowhere")[0] == 2
     assert not (champion.root / "build/gate.json").exists()
 
-    (champion.root / "artifacts/model/model.onnx").unlink()
+    path = champion.root / "artifacts/model/model.onnx"
+    path.chmod(0o644)
+    path.write_bytes(b"another")
+    code, said = slipway(champion, "gate")
+    assert code == 1
+    assert "another model than model.onnx" in said
+
+    path.unlink()
     code, said = slipway(champion, "gate")
     assert code == 1
     assert "dvc repro" in said

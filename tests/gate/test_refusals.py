@@ -13,7 +13,7 @@ import pytest
 from challengers.models import CASES, TEST, TRAIN, Case
 from slipway import digests
 from slipway.adapters import files, mlflow
-from slipway.commands.gate import judge
+from slipway.commands.evidence import judge
 from slipway.gate import RULES, Policy
 from slipway.params import Gate
 from slipway.records import GateDecision, ModelInfo

@@ -1,0 +1,91 @@
+"""What the gate must know: the model at hand, its metrics and its speed, and the champion on the same flights."""
+
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slipway import digests
+from slipway.adapters import files
+from slipway.errors import Broken, Rejected
+from slipway.gate import Candidate, Incomparable, Policy, decide
+from slipway.params import Evaluate
+from slipway.records import Comparison, GateDecision, Metrics, ModelInfo
+
+if TYPE_CHECKING:
+    from slipway.adapters.onnx import Scorer
+
+MODEL, METRICS = Path("artifacts/model"), Path("artifacts/metrics.json")
+ROUNDS, CALLS = 5, 200
+
+
+def judge(
+    root: Path, tracking_uri: str | None, policy: Policy, problems: tuple[str, ...], *, first: bool
+) -> GateDecision:
+    """Gather the facts about artifacts/ and the champion, and decide; `problems` are those that DVC sees.
+
+    Raises:
+        Rejected: there is no model, or not the one that its record is about; or the champion was changed.
+
+    """
+    from slipway.adapters import mlflow, onnx
+
+    folder = root / MODEL
+    if not (folder / "model.onnx").exists():
+        raise Rejected(f"there is no model: {folder / 'model.onnx'} does not exist", "Run `dvc repro`.")
+    evaluate = files.read_params(root / "params.yaml").evaluate
+    info, content = files.read_record(ModelInfo, folder / "model.json"), files.read_bytes(folder / "model.onnx")
+    if digests.of_bytes(content) != info.model_digest:
+        raise Rejected("model.json is about another model than model.onnx", "Run `dvc repro`.")
+    scorer = onnx.Scorer(content)
+    metrics, complaint = read_metrics(root / METRICS)
+    candidate = Candidate(
+        model_digest=info.model_digest,
+        metrics=metrics,
+        missed_cost=evaluate.missed_cost,
+        latency_ms=latency(scorer, len(info.features)),
+        model_bytes=len(content),
+        problems=(*problems, *complaint),
+    )
+    champion = _champion(root, mlflow.address(root, tracking_uri), candidate, scorer, evaluate)
+    return decide(candidate, champion, policy, first=first)
+
+
+def latency(scorer: "Scorer", width: int) -> float:
+    """Milliseconds of one call with one row: the best of several medians, which a busy machine hardly moves."""
+    import numpy as np
+
+    row = np.zeros((1, width), dtype=np.float32)
+
+    def once() -> float:
+        started = time.perf_counter()
+        scorer.score(row)
+        return time.perf_counter() - started
+
+    return 1000 * min(statistics.median(once() for _ in range(CALLS)) for _ in range(ROUNDS))
+
+
+def read_metrics(path: Path) -> tuple[Metrics | None, tuple[str, ...]]:
+    """Read the metrics; what cannot be believed, NaN included, is a complaint, and the model is refused for it."""
+    try:
+        return files.read_record(Metrics, path), ()
+    except Broken as error:
+        return None, (error.what,)
+
+
+def _champion(
+    root: Path, uri: str, candidate: Candidate, scorer: "Scorer", evaluate: Evaluate
+) -> Comparison | Incomparable | None:
+    import polars as pl
+
+    from slipway.adapters import mlflow, onnx
+    from slipway.compare import compare
+
+    version = mlflow.champion(uri)
+    if version is None:
+        return None
+    if candidate.problems:
+        return Incomparable(version.model_digest, "it is not certain what the candidate is")
+    info, content = mlflow.download(uri, version)
+    test = pl.read_parquet(root / "artifacts/splits/test.parquet")
+    return compare(test, scorer.score, (info, version.version, onnx.Scorer(content).score), evaluate)
