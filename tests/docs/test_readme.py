@@ -1,5 +1,6 @@
 """The README: its first screen, and all of its commands but `make demo` and `make test`, run as they stand."""
 
+import json
 import os
 import re
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,19 +42,19 @@ class Fork:
         mine = {"PATH": tools, "PYTHONPATH": str(self.clone / "src"), "HOME": str(self.clone.parent)}
         return {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"} | IDENTITY | mine
 
-    def run(self, script: str) -> None:
-        """Run lines of shell, which must all succeed."""
+    def run(self, script: str) -> str:
+        """Run lines of shell, which must all succeed, and return what they print."""
         done = subprocess.run(
             ["sh", "-eux"],
             input=script,
             cwd=self.clone,
             env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,13 @@ def fork(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Fo
     return Fork(home / "clone")
 
 
+@pytest.fixture(scope="module")
+def worked(fork: Fork) -> Fork:
+    """The fork after the README's steps by hand."""
+    fork.run(BLOCKS[1])
+    return fork
+
+
 def test_first_screen() -> None:
     """One sentence, the two commands by line 15, fewer than 200 lines in all."""
     assert commands(BLOCKS[0]) == ELSEWHERE
@@ -75,22 +84,37 @@ def test_first_screen() -> None:
     assert len(lines) < 200
 
 
-def test_commands_run(fork: Fork) -> None:
+def test_commands_run(worked: Fork) -> None:
     """From the data to a promoted release by the README's own lines; then exactly that release is served."""
-    by_hand, (serve,) = BLOCKS[1], commands(BLOCKS[2])
-    fork.run(by_hand)
+    (serve,) = commands(BLOCKS[2])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [*serve.split(), "--port", str(port)]  # 3000 may be taken on this machine
-    with subprocess.Popen(command, cwd=fork.clone, env=fork.environment, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=worked.clone, env=worked.environment, stdout=subprocess.PIPE) as process:
         try:
             served = answer(f"http://127.0.0.1:{port}/version", process)
         finally:
             process.terminate()
     assert served["release"] == "1.0.0"
-    assert tags(fork.clone / "mlflow.db") == tags_told()
     assert not BLOCKS[3:], "a block that no test runs"
+
+
+def test_the_page_explains_each_tag(worked: Fork) -> None:
+    """What a registered version says of itself is what docs/training.md says it does."""
+    assert tags(worked.clone / "mlflow.db") == tags_told()
+
+
+def test_each_plot_has_its_data(worked: Fork) -> None:
+    """DVC finds the file, the columns and the template of each plot of dvc.yaml."""
+    shown = json.loads(worked.run("dvc plots show --json"))
+    assert "errors" not in shown
+    for name in (name for plot in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] for name in plot):
+        (plot,) = shown["data"][name]
+        x, y = (plot["content"]["encoding"][axis]["field"] for axis in "xy")
+        rows = plot["content"]["data"]["values"]
+        assert len(rows) > 5
+        assert all({x, y} <= row.keys() for row in rows)
 
 
 def tags(registry: Path) -> set[str]:
