@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ from slipway.commands import (
     serve,
     track,
 )
-from slipway.errors import SlipwayError
+from slipway.errors import Broken, SlipwayError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,6 +78,9 @@ def main() -> None:
     except SlipwayError as error:
         _report(error)
         sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001  # Python's own exit code for it is 1, which here is a verdict
+        traceback.print_exc()
+        sys.exit(Broken.exit_code)
 
 
 def _report(error: SlipwayError) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from slipway import digests
-from slipway.params import Gate
+from slipway.params import Evaluate, Gate
 from slipway.records import Check, Comparison, Estimate, GateDecision, Metrics, SliceDifference, SliceMetrics
 
 RULES = (
@@ -27,7 +27,6 @@ class Candidate:
 
     model_digest: str
     metrics: Metrics | None
-    missed_cost: float
     latency_ms: float
     model_bytes: int
     problems: tuple[str, ...] = ()
@@ -43,9 +42,10 @@ class Incomparable:
 
 @dataclass(frozen=True)
 class Policy:
-    """The thresholds, the commit they were read from, and the guarded sections that the tree has changed since."""
+    """The guards, the commit they were read from, and those of them that the tree has changed since."""
 
     thresholds: Gate
+    evaluate: Evaluate  # what a mistake costs, and how sure an interval is
     base: str
     changed: tuple[str, ...] = ()
 
@@ -55,8 +55,11 @@ def decide(
 ) -> GateDecision:
     """Judge a candidate by every rule. `champion` is None where the registry has none, which `first` must then say."""
     comparison = champion if isinstance(champion, Comparison) else None
-    evidence = _evidence(candidate)
-    checks = (evidence, _champion(champion, first=first), *_rules(candidate, comparison, policy.thresholds))
+    checks = (
+        _evidence(candidate, policy),
+        _champion(champion, first=first),
+        *_rules(candidate, comparison, policy),
+    )
     return GateDecision(
         accepted=all(check.passed is not False for check in checks),
         first=first,
@@ -72,7 +75,13 @@ def decide(
     )
 
 
-def _evidence(candidate: Candidate) -> Check:
+def _evidence(candidate: Candidate, policy: Policy) -> Check:
+    if "evaluate" in policy.changed:  # the metrics were made with the tree's
+        detail = (
+            f"`evaluate` of params.yaml is not that of {policy.base[:12]}: the change would measure itself. "
+            "Merge that section first, alone, and name it: --base COMMIT"
+        )
+        return Check(name="evidence", passed=False, detail=detail)
     problems = list(candidate.problems)
     if candidate.metrics is None:
         problems.append("there are no metrics")
@@ -102,14 +111,14 @@ def _champion(champion: Comparison | Incomparable | None, *, first: bool) -> Che
     return Check(name="champion", passed=passed, detail=detail)
 
 
-def _rules(candidate: Candidate, comparison: Comparison | None, limits: Gate) -> Iterable[Check]:
+def _rules(candidate: Candidate, comparison: Comparison | None, policy: Policy) -> Iterable[Check]:
     """One check per key of `gate`, in the order of RULES."""
     judges = _budget(candidate)
     if candidate.metrics is not None:
-        judges |= _floors(candidate.metrics, candidate.missed_cost)
+        judges |= _floors(candidate.metrics, policy.evaluate.missed_cost)
     if comparison is not None:
         judges |= _margins(comparison)
-    plain = msgspec.to_builtins(limits)
+    plain = msgspec.to_builtins(policy.thresholds)
     plain |= {f"budget.{key}": value for key, value in plain.pop("budget").items()}
     for name in RULES:
         if plain[name] is None:
@@ -166,8 +175,13 @@ def _at_most(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
 
 
 def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float, of: str = "") -> Verdict:
-    """Refuse what is shown to be bad: a slice whose hopeful end is below the limit. Small ones are not judged."""
+    """Refuse what is shown to be bad: a slice whose hopeful end is below the limit. Small ones are not judged.
+
+    Where all are small, nothing at all is known, and doubt is a no.
+    """
     judged = [(f"{group.by} {group.group}", group.auc) for group in slices if group.auc is not None]
+    if not judged:
+        return False, "no slice has enough flights and both outcomes: lower evaluate.slice_min_rows, or switch this off"
     bad = [f"{name} {_interval(auc)}" for name, auc in judged if not auc.high >= limit]
     if bad:
         return False, f"{', '.join(bad)}{of}; needs a high end ≥ {limit:g}"

@@ -1,7 +1,7 @@
 """`params.yaml` as frozen records: one section per stage, and one for the gate. An unknown key is an error.
 
 A rule whose value is null is switched off; the file says so in the open, and a pull request that does it touches a
-guard (the gate reads its section from the base commit).
+guard (the gate reads `gate` and `evaluate` from the base commit).
 """
 
 from typing import Annotated, Any, TypeVar
@@ -75,7 +75,7 @@ class Evaluate(_Section, frozen=True):
     missed_cost: Positive  # a late flight that was not foreseen
     false_alarm_cost: Positive
     bootstrap_rounds: Count  # day-block bootstrap
-    confidence: Share
+    confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)]  # at 0 an interval is a point, at 1 it is all draws
     slice_min_rows: Count  # smaller slices are reported without a metric
     importance_rows: Count
     seed: int
@@ -101,6 +101,13 @@ class Gate(_Section, frozen=True):
     budget: Budget
 
 
+class Guards(_Section, frozen=True, forbid_unknown_fields=False):
+    """The sections that decide about a change: the thresholds, and how what is held against them comes about."""
+
+    gate: Gate
+    evaluate: Evaluate
+
+
 class Params(_Section, frozen=True):
     """The whole file."""
 
@@ -121,14 +128,14 @@ def parse(raw: Any, origin: str = "params.yaml") -> Params:  # noqa: ANN401  # w
     return _convert(raw, Params, origin)
 
 
-def gate(raw: Any, origin: str) -> Gate:  # noqa: ANN401
-    """Check only the section `gate`: a base commit may have other keys in the others.
+def guards(raw: Any, origin: str) -> Guards:  # noqa: ANN401
+    """Check only the guards: a base commit may have other keys in the other sections.
 
     Raises:
         Broken: as `parse`.
 
     """
-    return _convert(raw.get("gate") if isinstance(raw, dict) else None, Gate, origin)
+    return _convert(raw, Guards, origin)
 
 
 def _convert(raw: Any, kind: type[Section], origin: str) -> Section:  # noqa: ANN401

@@ -13,6 +13,8 @@ from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent
 
 FIRST = "1.0.0"
 PROPOSED, PROMOTED = "proposed", "promoted"
+CAUSES = ("verdict", "person")  # of a promotion
+PRODUCTION = "production"  # whose stable is the champion
 
 
 def parse(version: str) -> tuple[int, int, int]:
@@ -43,56 +45,94 @@ def following(versions: Iterable[str]) -> str:
     return f"{major}.{minor + 1}.0"
 
 
-def admit(package: Package, gate: GateDecision, existing: Mapping[str, Release], environment: str) -> None:
-    """Decide whether a package may be released to an environment.
+def champion(existing: Mapping[str, Release], stable: Stable) -> str | None:
+    """The digest of the model that Git says is the champion: that of production's recorded stable."""
+    version = stable.environments.get(PRODUCTION)
+    return None if version is None else existing[version].package.bundle.model_digest
+
+
+def propose(
+    package: Package,
+    gate: GateDecision,
+    existing: Mapping[str, Release],
+    stable: Stable,
+    *,
+    environment: str,
+    at: str,
+) -> Release:
+    """Decide whether a package may be released to an environment, and return its record; `at` is ISO 8601 UTC.
+
+    A version that another environment has seen keeps its record and its bytes: only the event is new.
 
     Raises:
-        Rejected: it did not pass the gate, its version is not above all others, or another release is in flight.
+        Rejected: it did not pass the gate against today's champion, its version is not above all others, or another
+            release is in flight.
 
     """
-    version = package.bundle.version
-    if not gate.accepted or gate.model_digest != package.bundle.model_digest:
-        raise Rejected(
-            f"{version} did not pass the gate: the decision is about {gate.model_digest}"
-            f" ({'accepted' if gate.accepted else 'rejected'}), the package holds {package.bundle.model_digest}",
-            "Run `slipway gate` for the model that is packaged, then `slipway package` again.",
-        )
-    highest = newest(existing)
-    if highest is not None and parse(version) <= parse(highest):
-        raise Rejected(f"{version} is not above {highest}, which exists", "Run `slipway package` again for a new one.")
+    _admit(package, gate, champion(existing, stable))
     if flying := in_flight(existing, environment):
         raise Rejected(f"{flying} is in flight in {environment}", "Wait until it is promoted or reverted.")
+    version = package.bundle.version
+    here = [other for other, release in existing.items() if _kinds(release, environment)]
+    _above(version, newest(here), f"has been released to {environment}")
+    event = ReleaseEvent(kind=PROPOSED, environment=environment, at=at, cause=None)
+    known = existing.get(version)
+    if known is None:
+        _above(version, newest(existing), "exists")
+        return Release(package=package, gate=gate, events=(event,))
+    if known.package != package:
+        raise Rejected(
+            f"{version} exists, with other bytes: image {known.package.image_digest}",
+            "Release that package, or run `slipway package` for a new version.",
+        )
+    return msgspec.structs.replace(known, events=(*known.events, event))
+
+
+def _admit(package: Package, gate: GateDecision, reigning: str | None) -> None:
+    version, again = package.bundle.version, "Run `slipway gate` for the model that is packaged."
+    if not gate.accepted:
+        raise Rejected(f"{version} did not pass the gate", again)
+    if gate.model_digest != package.bundle.model_digest:
+        raise Rejected(
+            f"the gate decided about {gate.model_digest}, {version} holds {package.bundle.model_digest}", again
+        )
+    if gate.champion != reigning:
+        raise Rejected(
+            f"the gate held {version} against {gate.champion or 'no champion'};"
+            f" Git says that the champion is {reigning or 'none'}",
+            again,
+        )
+
+
+def _above(version: str, highest: str | None, why: str) -> None:
+    if highest is not None and parse(version) <= parse(highest):
+        raise Rejected(f"{version} is not above {highest}, which {why}", "Run `slipway package` for a new version.")
 
 
 def in_flight(existing: Mapping[str, Release], environment: str) -> str | None:
     """The version that was proposed to an environment and has no outcome yet, or None."""
-    for version, release in existing.items():
-        last = [event.kind for event in release.events if event.environment == environment][-1:]
-        if last == [PROPOSED]:
-            return version
-    return None
-
-
-def propose(package: Package, gate: GateDecision, environment: str, at: str) -> Release:
-    """The record of a release that is about to be seen by a cluster; `at` is ISO 8601 UTC."""
-    event = ReleaseEvent(kind=PROPOSED, environment=environment, at=at, cause=None)
-    return Release(package=package, gate=gate, events=(event,))
+    flying = (version for version, release in existing.items() if _kinds(release, environment)[-1:] == [PROPOSED])
+    return next(flying, None)
 
 
 def promote(release: Release, stable: Stable, environment: str, at: str, cause: str) -> tuple[Release, Stable]:
-    """Record that a release became the stable of an environment.
+    """Record that the release in flight became the stable of an environment.
 
     Raises:
-        Rejected: it was never proposed there.
+        Rejected: it is not in flight there. An older release comes back by a rollback, never by a promotion.
 
     """
     version = release.package.bundle.version
-    kinds = [event.kind for event in release.events if event.environment == environment]
-    if not kinds:
-        raise Rejected(f"{version} was never proposed to {environment}", "Release it there first: `slipway release`.")
+    if _kinds(release, environment)[-1:] != [PROPOSED]:
+        raise Rejected(f"{version} is not in flight in {environment}", "Release it there first: `slipway release`.")
     event = ReleaseEvent(kind=PROMOTED, environment=environment, at=at, cause=cause)
     promoted = msgspec.structs.replace(release, events=(*release.events, event))
     return promoted, Stable(environments=stable.environments | {environment: version})
+
+
+def _kinds(release: Release, environment: str) -> list[str]:
+    """What happened to a release in an environment, in order."""
+    return [event.kind for event in release.events if event.environment == environment]
 
 
 def trailers(bundle: Bundle, image: str, environment: str) -> str:

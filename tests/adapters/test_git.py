@@ -91,3 +91,15 @@ def test_a_commit_that_fails_leaves_the_paths_as_before(
 
     assert (first.head(), first.dirty()) == (before, [])
     assert (first.root / "a.txt").read_text() == "a\n"
+
+
+def test_a_remote_that_cannot_be_reached_is_no_verdict(clones: tuple[Repository, Repository]) -> None:
+    """Nobody refused: the push is broken, says why, and leaves nothing."""
+    first, _ = clones
+    before = first.head()
+    first.git("remote", "set-url", "origin", str(first.root / "nowhere"))
+    (first.root / "a.txt").write_text("changed\n")
+
+    with pytest.raises(Broken, match="nowhere"):
+        first.publish(["a.txt"], "Change a")
+    assert (first.head(), first.dirty()) == (before, [])

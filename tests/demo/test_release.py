@@ -14,19 +14,9 @@ from typing import Any
 Copy = Callable[[], Path]
 
 
-def commit(finished: Any, clone: Path, message: str = "Change") -> None:
-    """Commit everything and push it, as a person does."""
-    for command in (
-        ["git", "add", "-A"],
-        ["git", "commit", "-qm", message],
-        ["git", "push", "-q", "origin", "HEAD:main"],
-    ):
-        done = finished.run(*command, folder=clone)
-        assert done.returncode == 0, done.stderr
-
-
 def refused(finished: Any, clone: Path, *command: str) -> str:
     """Run a verb that must say no; returns what it said, and sees that it changed nothing."""
+    finished.run("git", "fetch", "-q", folder=clone)
     head = finished.run("git", "rev-parse", "origin/main", folder=clone).stdout
     before = finished.run("git", "status", "--porcelain", folder=clone).stdout
     done = finished.run(*command, folder=clone)
@@ -38,8 +28,10 @@ def refused(finished: Any, clone: Path, *command: str) -> str:
 
 
 def test_second_release_of_the_same_version_is_refused(finished: Any, copy: Copy) -> None:
-    """1.0.0 exists: it is not released again, and nothing below it either."""
+    """The decision of before the promotion is stale; after a new one, 1.0.0 exists, and nothing below it follows."""
     clone = copy()
+    assert "against no champion; Git says" in refused(finished, clone, "slipway", "release")
+    assert finished.run("slipway", "gate", folder=clone).returncode == 0
     assert "1.0.0 is not above 1.0.0" in refused(finished, clone, "slipway", "release")
 
     assert finished.run("slipway", "package", "--version", "0.9.0", folder=clone).returncode == 0
@@ -77,6 +69,59 @@ def test_unknown_digest_is_refused(finished: Any, copy: Copy) -> None:
     layer = max((clone / "build/images/1.0.0/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
     layer.write_bytes(layer.read_bytes()[:-1] + b"\0")
     assert "sha256" in refused(finished, clone, "slipway", "release")
+
+
+def test_an_older_release_is_not_promoted_again(finished: Any, copy: Copy) -> None:
+    """Promoting 1.0.0 after 1.1.0 would be a rollback that nobody recorded."""
+    clone = copy()
+    for command in ("slipway gate", "slipway package", "slipway release", "slipway promote 1.1.0"):
+        done = finished.run(*command.split(), folder=clone)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    assert "1.0.0 is not in flight in production" in refused(finished, clone, "slipway", "promote", "1.0.0")
+
+
+def test_unpushed_commit_is_not_promoted_along(finished: Any, copy: Copy) -> None:
+    """`promote` pushes to main: from a commit that main does not hold, it would push that, too."""
+    clone = copy()
+    finished.run("git", "commit", "-q", "--allow-empty", "-m", "Unreviewed", folder=clone)
+
+    assert "is not at origin/main" in refused(finished, clone, "slipway", "promote", "1.0.0")
+
+
+def test_image_of_another_model_is_refused(finished: Any, copy: Copy) -> None:
+    """The image itself says what it is made from; package.json cannot say otherwise."""
+    clone = copy()
+    assert finished.run("slipway", "gate", folder=clone).returncode == 0
+    path = clone / "build/package.json"
+    record = json.loads(path.read_text())
+    record["bundle"]["model_digest"] = "sha256:" + 64 * "0"
+    path.write_text(json.dumps(record))
+
+    assert "is not made from what the package says" in refused(finished, clone, "slipway", "release")
+
+
+def test_what_staging_proved_is_released_to_production_unchanged(finished: Any, copy: Copy) -> None:
+    """One version, the same image, in both environments; staging's promotion leaves the champion alone."""
+    clone = copy()
+    for command in (
+        "slipway gate",
+        "slipway package",
+        "slipway release --environment staging",
+        "slipway promote 1.1.0 --environment staging --cause verdict",
+        "slipway release",
+    ):
+        done = finished.run(*command.split(), folder=clone)
+        assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((clone / "releases/1.1.0.json").read_text())
+
+    assert [(event["kind"], event["environment"]) for event in record["events"]] == [
+        ("proposed", "staging"),
+        ("promoted", "staging"),
+        ("proposed", "production"),
+    ]
+    stable = json.loads((clone / "releases/stable.json").read_text())["environments"]
+    assert stable == {"production": "1.0.0", "staging": "1.1.0"}
 
 
 def test_ungated_model_is_refused(finished: Any, copy: Copy) -> None:
@@ -133,13 +178,12 @@ def test_serving_another_image_than_the_released_is_refused(finished: Any, copy:
 
 
 def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
-    """A release to an environment without manifests says which there are."""
+    """A release to an environment that there is not names those that there are, and a path is none."""
     clone = copy()
-    assert finished.run("slipway", "package", "--version", "1.1.0", folder=clone).returncode == 0
-    done = finished.run("slipway", "release", "--environment", "moon", folder=clone)
-
-    assert done.returncode == 2
-    assert "production, staging" in done.stderr
+    for environment in ("moon", "../next/production"):
+        done = finished.run("slipway", "release", "--environment", environment, folder=clone)
+        assert done.returncode == 2
+        assert "is none of staging, production" in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_serve_ends_with_its_service(finished: Any, copy: Copy, tmp_path: Path) -> None:

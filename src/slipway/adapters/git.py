@@ -44,12 +44,40 @@ class Repository:
         """Bring the remote branch's state here."""
         self.git("fetch", "--quiet", REMOTE, BRANCH)
 
+    def require_clean(self) -> None:
+        """See that nothing stands beside the commits.
+
+        Raises:
+            Rejected: a tracked file differs, or an untracked one is not ignored.
+
+        """
+        if dirty := self.dirty():
+            raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
+
+    def require_main(self) -> None:
+        """See that the checkout is what everybody sees: clean, and at the tip of main.
+
+        Raises:
+            Rejected: it is dirty, ahead, behind, or elsewhere.
+
+        """
+        self.require_clean()
+        self.fetch()
+        if self.head() != self.commit_of(f"{REMOTE}/{BRANCH}"):
+            raise Rejected(
+                f"the checkout is not at {REMOTE}/{BRANCH}", f"git pull --rebase {REMOTE} {BRANCH}, and push."
+            )
+
+    def is_ancestor(self, commit: str) -> bool:
+        """Whether the checked-out commit has this one in its history."""
+        return self._run("merge-base", "--is-ancestor", commit, "HEAD").returncode == 0
+
     def publish(self, paths: list[str], message: str) -> str:
         """Commit `paths` on the checked-out branch and push it to main; when that fails, the paths are as before.
 
         Raises:
-            Rejected: the remote did not take it, as when somebody else pushed to main first.
-            Broken: git could not commit.
+            Rejected: the remote answered no, as when somebody else pushed to main first.
+            Broken: git could not commit, or could not reach the remote.
 
         """
         before = self.head()
@@ -58,11 +86,14 @@ class Repository:
         if committed.returncode:
             self.git("restore", "--source", before, "--staged", "--worktree", "--", *paths)
             raise Broken(f"git commit failed in {self.root}: {committed.stderr.strip()}", "Mend what git names.")
-        done = self._run("push", "--quiet", REMOTE, f"HEAD:refs/heads/{BRANCH}")
+        done = self._run("push", "--porcelain", REMOTE, f"HEAD:refs/heads/{BRANCH}")
         if done.returncode:
             self.git("reset", "--quiet", "--keep", before)
+            answer = next((line for line in done.stdout.splitlines() if line.startswith("!")), None)
+            if answer is None:
+                raise Broken(f"{REMOTE} could not be pushed to: {done.stderr.strip()}", "Mend what git names.")
             raise Rejected(
-                f"{REMOTE} did not take the commit: {done.stderr.strip().splitlines()[-1]}",
+                f"{REMOTE} did not take the commit: {answer.split(chr(9))[-1]}",
                 f"If somebody pushed first: git pull --rebase {REMOTE} {BRANCH}, and run the command again.",
             )
         return self.head()

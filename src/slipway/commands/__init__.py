@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 
 from slipway import records
 
+BUILD = Path("build")  # what verbs make on the way, in no commit
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Root = Annotated[Path, typer.Option("--root", help="The repository.", file_okay=False)]
 

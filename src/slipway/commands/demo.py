@@ -20,8 +20,7 @@ from slipway import demo as story
 from slipway import releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, console, emit, progress
-from slipway.commands.release import existing
+from slipway.commands import Json, Root, console, emit, progress, shelf
 from slipway.commands.serve import until_ended
 from slipway.errors import Broken, Rejected
 from slipway.records import Asked, DemoResult
@@ -123,7 +122,7 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     for step in story.STEPS:
         _step(stage, step)
         _commit_lock(stage)
-    version = releases.newest(existing(stage.clone))
+    version = releases.newest(shelf.existing(stage.clone))
     with _service(stage, str(version)) as address:
         _step(stage, story.promotion(str(version)))
         with progress.status("asking the release about ten flights of the next month"):

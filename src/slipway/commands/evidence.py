@@ -33,7 +33,6 @@ def judge(
     folder = root / MODEL
     if not (folder / "model.onnx").exists():
         raise Rejected(f"there is no model: {folder / 'model.onnx'} does not exist", "Run `dvc repro`.")
-    evaluate = files.read_params(root / "params.yaml").evaluate
     info, content = files.read_record(ModelInfo, folder / "model.json"), files.read_bytes(folder / "model.onnx")
     if digests.of_bytes(content) != info.model_digest:
         raise Rejected("model.json is about another model than model.onnx", "Run `dvc repro`.")
@@ -42,12 +41,11 @@ def judge(
     candidate = Candidate(
         model_digest=info.model_digest,
         metrics=metrics,
-        missed_cost=evaluate.missed_cost,
         latency_ms=latency(scorer, len(info.features)),
         model_bytes=len(content),
         problems=(*problems, *complaint),
     )
-    champion = _champion(root, mlflow.address(root, tracking_uri), candidate, scorer, evaluate)
+    champion = _champion(root, mlflow.address(root, tracking_uri), candidate, scorer, policy.evaluate)
     return decide(candidate, champion, policy, first=first)
 
 

@@ -18,7 +18,6 @@ from slipway.gate import Policy
 from slipway.records import GateDecision, ModelInfo
 
 DECISION = Path("build/gate.json")
-GUARDS = ("gate", "evaluate")  # sections of params.yaml: the thresholds, and how the intervals come about
 MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
 TrackingUri = Annotated[
     str | None,
@@ -42,8 +41,8 @@ def gate(
     """Decide whether the trained model may be registered and released, and say why.
 
     It is held to the floors of `gate` in params.yaml, and must not be worse than the champion of the registry on the
-    same unseen flights. The thresholds are read from the base commit, so that no change can judge itself. The decision
-    is written to build/gate.json; the exit code is 0 when the model is accepted, 1 when not.
+    same unseen flights. `gate` and `evaluate` are read from the base commit, so that no change can judge itself. The
+    decision is written to build/gate.json; the exit code is 0 when the model is accepted, 1 when not.
 
     Examples:
     ```sh
@@ -70,7 +69,7 @@ def gate(
 
 
 def read_policy(repository: Repository, base: str | None) -> Policy:
-    """Read the thresholds from the base commit.
+    """Read the thresholds, and how to measure, from the base commit.
 
     Raises:
         Broken: there is no such commit, or it has no thresholds that this code knows.
@@ -84,12 +83,13 @@ def read_policy(repository: Repository, base: str | None) -> Policy:
     text = repository.show(commit, "params.yaml")
     if text is None:
         raise Broken(f"{name} has no params.yaml", "Name a commit that has the thresholds: --base REF")
-    there = files.parse_yaml(text, f"params.yaml of {name}")
-    here = files.parse_yaml(files.read_bytes(repository.root / "params.yaml"), "params.yaml")
+    there = params.guards(files.parse_yaml(text, f"params.yaml of {name}"), f"params.yaml of {name}")
+    here = files.read_params(repository.root / "params.yaml")
     return Policy(
-        thresholds=params.gate(there, f"params.yaml of {name}"),
+        thresholds=there.gate,
+        evaluate=there.evaluate,
         base=commit,
-        changed=tuple(guard for guard in GUARDS if there.get(guard) != here.get(guard)),
+        changed=tuple(name for name in there.__struct_fields__ if getattr(there, name) != getattr(here, name)),
     )
 
 

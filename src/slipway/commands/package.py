@@ -8,13 +8,13 @@ import typer
 from slipway import oci, recipe, releases
 from slipway.adapters import dvc, files, layout
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, emit, progress
-from slipway.commands.release import BUILD, existing
+from slipway.commands import BUILD, Json, Root, emit, progress, shelf
 from slipway.errors import Rejected
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 
 SERVICE = Path("bentos/flights")
 PREFIX = "home/bento"
+BUNDLE = f"{PREFIX}/bento/src/bundle.json"
 
 
 def package(
@@ -35,9 +35,8 @@ def package(
     ```
     """
     repository = Repository(root.resolve())
-    if dirty := repository.dirty():
-        raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
-    bundle = _bundle(repository, version or releases.following(existing(repository.root)))
+    repository.require_clean()
+    bundle = _bundle(repository, version or releases.following(shelf.existing(repository.root)))
     with progress.status(f"packaging {bundle.version}"):
         made = build(repository.root, bundle)
     emit(

@@ -7,26 +7,34 @@ from typing import Annotated
 import typer
 
 from slipway import releases
-from slipway.adapters import files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, emit
+from slipway.commands import Json, Root, emit, shelf
 from slipway.commands.gate import TrackingUri
-from slipway.commands.release import RECORDS, Environment, existing, stable, write
+from slipway.commands.release import Environment
 from slipway.errors import Rejected
+
+
+def _known(cause: str) -> str:
+    if cause not in releases.CAUSES:
+        raise typer.BadParameter(f"{cause!r} is none of {', '.join(releases.CAUSES)}")
+    return cause
+
+
+Cause = Annotated[str, typer.Option(callback=_known, help=f"Why: {' or '.join(releases.CAUSES)}.")]
 
 
 def promote(
     version: Annotated[str, typer.Argument(help="Of the release, as in releases/.")],
-    environment: Environment = "production",
-    cause: Annotated[str, typer.Option(help="Why: verdict or person.")] = "person",
+    environment: Environment = releases.PRODUCTION,
+    cause: Cause = "person",
     tracking_uri: TrackingUri = None,
     root: Root = Path(),
     *,
     as_json: Json = False,
 ) -> None:
-    """Record VERSION as the stable of an environment, and give its model the alias `champion`.
+    """Record the release in flight, VERSION, as the stable of an environment.
 
-    Does nothing where it is stable already.
+    In production its model gets the alias `champion`. Does nothing where it is stable already.
 
     Examples:
     ```sh
@@ -37,15 +45,19 @@ def promote(
     from slipway.adapters import mlflow
 
     repository = Repository(root.resolve())
-    record, recorded = existing(repository.root).get(version), stable(repository.root)
+    repository.require_main()
+    record, recorded = shelf.existing(repository.root).get(version), shelf.stable(repository.root)
     if record is None:
-        raise Rejected(f"there is no release {version}", f"Known ones stand in {RECORDS}/.")
+        raise Rejected(f"there is no release {version}", f"Known ones stand in {shelf.FOLDER}/.")
     if recorded.environments.get(environment) != version:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         record, recorded = releases.promote(record, recorded, environment, at, cause)
-        write(repository.root, record)
-        files.write_record(repository.root / RECORDS / "stable.json", recorded)
+        shelf.write(repository.root, record)
+        shelf.write_stable(repository.root, recorded)
         message = f"Promote {version} in {environment}\n\nSlipway-Promoted: {version}\nSlipway-Cause: {cause}"
-        repository.publish([str(RECORDS)], message)
-    mlflow.crown(mlflow.address(repository.root, tracking_uri), record.package.bundle.model_digest)
-    emit(record, f"[green]promoted[/] {version}: the stable of {environment}, and the champion", as_json=as_json)
+        repository.publish([str(shelf.FOLDER)], message)
+    said = f"[green]promoted[/] {version}: the stable of {environment}"
+    if environment == releases.PRODUCTION:
+        mlflow.crown(mlflow.address(repository.root, tracking_uri), record.package.bundle.model_digest)
+        said += ", and the champion"
+    emit(record, said, as_json=as_json)

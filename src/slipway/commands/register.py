@@ -8,9 +8,8 @@ import typer
 from slipway import digests, releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, emit, progress
+from slipway.commands import BUILD, Json, Root, emit, progress, shelf
 from slipway.commands.gate import DECISION, TrackingUri
-from slipway.commands.release import BUILD, existing
 from slipway.commands.track import note, tags
 from slipway.errors import Rejected
 from slipway.records import GateDecision, Metrics, ModelInfo, Package, Registered
@@ -115,7 +114,7 @@ def _version(root: Path, model_digest: str) -> str:
         bundle = files.read_record(Package, path).bundle
         if bundle.model_digest == model_digest:
             return bundle.version
-    return releases.following(existing(root))
+    return releases.following(shelf.existing(root))
 
 
 def _example(root: Path) -> "Floats":

@@ -6,20 +6,28 @@ from typing import Annotated
 
 import typer
 
-from slipway import manifests, releases
+from slipway import manifests, oci, records, releases
 from slipway.adapters import files, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import Json, Root, emit
-from slipway.errors import Broken, Rejected
+from slipway.commands import BUILD, Json, Root, emit, shelf
+from slipway.commands.package import BUNDLE
+from slipway.errors import Rejected
 from slipway.manifests import tree
-from slipway.records import GateDecision, Package, Release, Stable
-
-BUILD = Path("build")
-RECORDS = Path("releases")
-Environment = Annotated[str, typer.Option("--environment", "-e", help="staging or production.")]
+from slipway.records import Bundle, GateDecision, Package
 
 
-def release(environment: Environment = "production", root: Root = Path(), *, as_json: Json = False) -> None:
+def _known(environment: str) -> str:
+    if environment not in tree.ENVIRONMENTS:
+        raise typer.BadParameter(f"{environment!r} is none of {', '.join(tree.ENVIRONMENTS)}")
+    return environment
+
+
+Environment = Annotated[
+    str, typer.Option("--environment", "-e", callback=_known, help=f"One of {', '.join(tree.ENVIRONMENTS)}.")
+]
+
+
+def release(environment: Environment = releases.PRODUCTION, root: Root = Path(), *, as_json: Json = False) -> None:
     """Propose the packaged image to an environment: manifests and record in one commit, pushed to main.
 
     The manifests that reviewers saw (`k8s/next/ENVIRONMENT`) are copied over those that Argo CD applies
@@ -34,14 +42,14 @@ def release(environment: Environment = "production", root: Root = Path(), *, as_
     repository = Repository(root.resolve())
     package, gate = gather(repository)
     version, at = package.bundle.version, datetime.now(UTC).isoformat(timespec="seconds")
-    releases.admit(package, gate, existing(repository.root), environment)
-    proposed = releases.propose(package, gate, environment, at)
+    known, stable = shelf.existing(repository.root), shelf.stable(repository.root)
+    proposed = releases.propose(package, gate, known, stable, environment=environment, at=at)
 
     rendered, reference = _manifests(repository.root, environment, package)
     files.write_texts(repository.root / "k8s/rendered" / environment, rendered)
-    write(repository.root, proposed)
+    shelf.write(repository.root, proposed)
     commit = repository.publish(
-        [f"k8s/rendered/{environment}", str(RECORDS)],
+        [f"k8s/rendered/{environment}", str(shelf.FOLDER)],
         f"Release {version} to {environment}\n\n{releases.trailers(package.bundle, reference, environment)}",
     )
     emit(
@@ -52,52 +60,30 @@ def release(environment: Environment = "production", root: Root = Path(), *, as_
 
 
 def gather(repository: Repository) -> tuple[Package, GateDecision]:
-    """Read what is to be released, and see that nothing stands beside the commits that describe it.
+    """Read what is to be released, and hold it against the bytes and the commits that it speaks of.
 
     Raises:
-        Rejected: the tree is dirty, behind its remote, or the image at hand is not the one packaged.
+        Rejected: the checkout is not main, or the image at hand is not the one packaged, from a commit of main.
         Broken: nothing was packaged or gated.
 
     """
-    if dirty := repository.dirty():
-        raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
-    repository.fetch()
-    if repository.head() != repository.commit_of(f"{REMOTE}/{BRANCH}"):
-        raise Rejected(f"the checkout is not at {REMOTE}/{BRANCH}", f"git pull --rebase {REMOTE} {BRANCH}, and push.")
+    repository.require_main()
     package = files.read_record(Package, repository.root / BUILD / "package.json")
     gate = files.read_record(GateDecision, repository.root / BUILD / "gate.json")
-    image, _ = layout.read(repository.root / BUILD / "images" / package.bundle.version)
+    folder, again = repository.root / BUILD / "images" / package.bundle.version, "Run `slipway package` again."
+    image, _ = layout.read(folder)
     if image.digest != package.image_digest:
-        raise Rejected(
-            f"the image at hand is {image.digest}, the package says {package.image_digest}",
-            "Run `slipway package` again.",
-        )
+        raise Rejected(f"the image at hand is {image.digest}, the package says {package.image_digest}", again)
+    baked = oci.unpack(layout.read_blob(folder, image.layers[-1].digest))[BUNDLE][0]
+    if records.loads(Bundle, baked, f"{BUNDLE} in the image") != package.bundle:
+        raise Rejected("the image at hand is not made from what the package says", again)
+    if not repository.is_ancestor(package.bundle.source_commit):
+        raise Rejected(f"the package's commit {package.bundle.source_commit} is not on {REMOTE}/{BRANCH}", again)
     return package, gate
 
 
-def existing(root: Path) -> dict[str, Release]:
-    """Every release record, by version."""
-    paths = (path for path in (root / RECORDS).glob("*.json") if path.stem[0].isdigit())
-    return {path.stem: files.read_record(Release, path) for path in paths}
-
-
-def stable(root: Path) -> Stable:
-    """The recorded stable; no environment has one before the first promotion."""
-    path = root / RECORDS / "stable.json"
-    return files.read_record(Stable, path) if path.exists() else Stable(environments={})
-
-
-def write(root: Path, record: Release) -> None:
-    """Write a release record."""
-    files.write_record(root / RECORDS / f"{record.package.bundle.version}.json", record)
-
-
 def _manifests(root: Path, environment: str, package: Package) -> tuple[dict[str, str], str]:
-    folder = root / "k8s/next" / environment
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in (root / "k8s/next").iterdir()))
-        raise Broken(f"there is no environment {environment!r}: {folder} does not exist", f"One of: {known}.")
-    following = files.read_texts(folder, "*.yaml")
+    following = files.read_texts(root / "k8s/next" / environment, "*.yaml")
     name = tree.image_of(following).partition("@")[0].rpartition(":")[0]
     reference = f"{name}:{package.bundle.version}@{package.image_digest}"
     rendered = tree.with_image(following, reference)

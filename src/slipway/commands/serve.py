@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from slipway.adapters import layout
-from slipway.commands import Root, console
+from slipway.commands import BUILD, Root, console, shelf
 from slipway.commands.package import PREFIX
-from slipway.commands.release import BUILD, existing, stable
 from slipway.errors import Broken, Rejected
 
 Version = Annotated[
@@ -36,7 +35,7 @@ def serve(
     from slipway.adapters import bento
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end the service before this process
-    version = release or stable(root).environments.get("production")
+    version = release or shelf.stable(root).environments.get("production")
     if version is None:
         raise Rejected("production has no recorded stable", "Name a release: slipway serve --release VERSION")
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as folder:
@@ -48,7 +47,7 @@ def serve(
 
 
 def _unpack(root: Path, version: str, into: Path) -> None:
-    record = existing(root).get(version)
+    record = shelf.existing(root).get(version)
     if record is None:
         raise Rejected(f"there is no release {version}", "Known ones stand in releases/.")
     folder = root / BUILD / "images" / version

@@ -1,10 +1,11 @@
 """Files in, files out: one module is one stage of dvc.yaml and one section of params.yaml."""
 
 import sys
+import traceback
 from collections.abc import Callable
 
 from slipway import quiet as quiet
-from slipway.errors import SlipwayError
+from slipway.errors import Broken, SlipwayError
 
 
 def run(main: Callable[[], None]) -> None:
@@ -14,3 +15,6 @@ def run(main: Callable[[], None]) -> None:
     except SlipwayError as error:
         sys.stderr.write(f"\n{error.what}\n-> {error.remedy}\n")
         sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001  # Python's own exit code for it is 1, which here is a verdict
+        traceback.print_exc()
+        sys.exit(Broken.exit_code)

@@ -1,0 +1,31 @@
+"""The folder releases/: one record per version, and the recorded stable of each environment."""
+
+from pathlib import Path
+
+from slipway.adapters import files
+from slipway.records import Release, Stable
+
+FOLDER = Path("releases")
+STABLE = "stable.json"
+
+
+def existing(root: Path) -> dict[str, Release]:
+    """Every release record, by version."""
+    paths = (path for path in (root / FOLDER).glob("*.json") if path.name != STABLE)
+    return {path.stem: files.read_record(Release, path) for path in paths}
+
+
+def stable(root: Path) -> Stable:
+    """The recorded stable; no environment has one before the first promotion."""
+    path = root / FOLDER / STABLE
+    return files.read_record(Stable, path) if path.exists() else Stable(environments={})
+
+
+def write(root: Path, record: Release) -> None:
+    """Write a release record."""
+    files.write_record(root / FOLDER / f"{record.package.bundle.version}.json", record)
+
+
+def write_stable(root: Path, recorded: Stable) -> None:
+    """Write the recorded stable."""
+    files.write_record(root / FOLDER / STABLE, recorded)

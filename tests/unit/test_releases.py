@@ -1,0 +1,137 @@
+"""What may be released, and what is recorded of it: decisions over records, without a file or a repository."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from slipway import releases
+from slipway.errors import Rejected
+from slipway.records import Bundle, GateDecision, Package, Release, Stable
+
+A, B = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
+AT = "2013-05-01T00:00:00+00:00"
+NOTHING = Stable(environments={})
+
+
+def package(version: str, model: str = A, image: str = A) -> Package:
+    """A package of a version."""
+    bundle = Bundle(
+        version=version,
+        source_commit=40 * "c",
+        data_digest="md5:0",
+        recipe_digest=A,
+        model_digest=model,
+        request_version=1,
+    )
+    return Package(bundle=bundle, bento_digest=A, image_digest=image)
+
+
+def gate(model: str = A, champion: str | None = None, **changes: Any) -> GateDecision:
+    """An accepted decision about a model."""
+    accepted = GateDecision(
+        accepted=True,
+        first=champion is None,
+        model_digest=model,
+        champion=champion,
+        base=40 * "b",
+        thresholds_digest=A,
+        guards_changed=(),
+        checks=(),
+        latency_ms=0.1,
+        model_bytes=1,
+        comparison=None,
+    )
+    return msgspec.structs.replace(accepted, **changes)
+
+
+def promoted(version: str, *environments: str) -> Release:
+    """A release that was promoted in some environments, one after the other."""
+    record, stable = None, NOTHING
+    for environment in environments:
+        known = {} if record is None else {version: record}
+        record = releases.propose(package(version), gate(), known, NOTHING, environment=environment, at=AT)
+        record, stable = releases.promote(record, stable, environment, AT, "person")
+    assert record is not None
+    return record
+
+
+def propose(made: Package, decision: GateDecision, known: dict[str, Release], **stable: str) -> Release:
+    """Propose to production."""
+    return releases.propose(made, decision, known, Stable(environments=stable), environment="production", at=AT)
+
+
+def test_first_release_needs_no_champion_and_makes_a_record() -> None:
+    """The record holds the package, the decision, and that it was proposed."""
+    record = propose(package("1.0.0"), gate(), {})
+
+    assert [(event.kind, event.environment) for event in record.events] == [("proposed", "production")]
+    assert releases.in_flight({"1.0.0": record}, "production") == "1.0.0"
+
+
+def test_what_staging_has_proved_goes_to_production_with_the_same_bytes() -> None:
+    """The record keeps its events and gains one; other bytes under that version are refused."""
+    known = {"1.0.0": promoted("1.0.0", "staging")}
+    record = propose(package("1.0.0"), gate(), known)
+
+    assert [event.environment for event in record.events] == ["staging", "staging", "production"]
+    with pytest.raises(Rejected, match="exists, with other bytes"):
+        propose(package("1.0.0", image=B), gate(), known)
+
+
+@pytest.mark.parametrize(
+    ("decision", "says"),
+    [
+        (gate(B, A, accepted=False), "did not pass the gate"),
+        (gate(A, A), "the gate decided about"),
+        (gate(B, None), "against no champion; Git says that the champion is sha256:aaa"),
+        (gate(B, B), "against sha256:bbb"),
+    ],
+    ids=["rejected", "about another model", "as the first of all", "against another champion"],
+)
+def test_only_a_decision_against_todays_champion_counts(decision: GateDecision, says: str) -> None:
+    """A gate that said no, or yes to another model or against another champion, lets nothing in."""
+    known = {"1.0.0": promoted("1.0.0", "production")}
+
+    with pytest.raises(Rejected, match=says):
+        propose(package("1.1.0", B), decision, known, production="1.0.0")
+    assert propose(package("1.1.0", B), gate(B, A), known, production="1.0.0")
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "0.9.0"])
+def test_versions_go_up(version: str) -> None:
+    """What was released, and all below it, is not released again."""
+    known = {"1.0.0": promoted("1.0.0", "production")}
+
+    with pytest.raises(Rejected, match=f"{version} is not above 1.0.0"):
+        propose(package(version), gate(A, A), known, production="1.0.0")
+
+
+def test_burnt_versions_are_not_used_again() -> None:
+    """The next version is above the highest, by number and not by letter."""
+    assert releases.following([]) == "1.0.0"
+    assert releases.following(["1.9.0", "1.10.0", "1.2.0"]) == "1.11.0"
+
+
+def test_a_release_in_flight_holds_the_next() -> None:
+    """One at a time in an environment."""
+    known = {"1.0.0": propose(package("1.0.0"), gate(), {})}
+
+    with pytest.raises(Rejected, match=r"1\.0\.0 is in flight in production"):
+        propose(package("1.1.0"), gate(), known)
+
+
+def test_only_what_is_in_flight_is_promoted() -> None:
+    """Neither an older release, nor one that never came here, becomes stable by a promotion."""
+    old = promoted("1.0.0", "production")
+
+    for environment in ("production", "staging"):
+        with pytest.raises(Rejected, match=f"not in flight in {environment}"):
+            releases.promote(old, NOTHING, environment, AT, "person")
+
+
+@pytest.mark.parametrize("version", ["1.0", "01.0.0", "1.0.0-rc1", "../../x", "-1.0.0", "\u0661.0.0", "", "1.0.0\n"])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    """Only MAJOR.MINOR.PATCH in plain digits: the version names files and tags."""
+    with pytest.raises(Rejected, match="is no version"):
+        releases.parse(version)
