@@ -76,19 +76,19 @@ def decide(
 
 
 def _evidence(candidate: Candidate, policy: Policy) -> Check:
-    if "evaluate" in policy.changed:  # the metrics were made with the tree's
-        detail = (
-            f"`evaluate` of params.yaml is not that of {policy.base[:12]}: the change would measure itself. "
-            "Merge that section first, alone, and name it: --base COMMIT"
-        )
-        return Check(name="evidence", passed=False, detail=detail)
     problems = list(candidate.problems)
     if candidate.metrics is None:
         problems.append("there are no metrics")
     elif candidate.metrics.model_digest != candidate.model_digest:
         problems.append("the metrics are of another model")
-    if problems:
-        return Check(name="evidence", passed=False, detail=f"{'; '.join(problems)}: run `dvc repro`")
+    said = [f"{'; '.join(problems)}: run `dvc repro`"] if problems else []
+    if "evaluate" in policy.changed:  # the metrics were made with the tree's
+        said.append(
+            f"`evaluate` in params.yaml differs from the base {policy.base[:12]}:"
+            " merge that change first, alone, and name its commit with --base"
+        )
+    if said:
+        return Check(name="evidence", passed=False, detail="; ".join(said))
     return Check(name="evidence", passed=True, detail="data, recipe, model and metrics belong together")
 
 

@@ -1,12 +1,10 @@
 """`slipway gate`, `track` and `register` in a real repository, with models that `dvc repro` made."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,60 +15,30 @@ from slipway.__main__ import main
 from slipway.adapters import files, mlflow
 from slipway.records import GateDecision, ModelInfo
 
-IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-TOOLS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
-
-@dataclass(frozen=True)
-class Tree:
-    """A checkout, and the registry of models that it uses."""
-
-    root: Path
-    uri: str
-
-    def run(self, *command: str) -> str:
-        """Run git or DVC; returns what it printed."""
-        environment = os.environ | IDENTITY | TOOLS | {"PYTHONPATH": str(self.root / "src")}
-        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
-
-    def commit(self, message: str) -> str:
-        """Commit everything; returns the commit."""
-        self.run("git", "add", "--all")
-        self.run("git", "commit", "--quiet", "--message", message)
-        return self.run("git", "rev-parse", "HEAD")
-
-    def params(self, section: str, **changes: Any) -> None:
-        """Change a section of params.yaml."""
-        path = self.root / "params.yaml"
-        raw = yaml.safe_load(path.read_text())
-        raw[section] |= changes
-        path.write_text(yaml.safe_dump(raw))
-
-    @property
-    def decision(self) -> GateDecision:
-        """What stands in build/gate.json."""
-        return files.read_record(GateDecision, self.root / "build/gate.json")
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A registry of models, empty at first."""
+    return f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
 
 
 @pytest.fixture(scope="module")
-def first(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A repository with its pipeline run and committed, and an empty registry."""
-    root = tmp_path_factory.mktemp("gate") / "repository"
-    shutil.copytree(small_repository, root, symlinks=True)
-    tree = Tree(root, f"sqlite:///{root.parent / 'mlflow.db'}")
-    tree.run("dvc", "repro", "--quiet")
-    tree.commit("Train")
-    return tree
+def first(copy_repository: Callable[[], Any]) -> Any:
+    """A repository with its pipeline run and committed."""
+    project = copy_repository()
+    reproduce(project)
+    project.commit("Train")
+    return project
 
 
 @pytest.fixture
-def slipway(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs a verb in a tree, and gives its exit code and all that it printed."""
+def slipway(
+    registry: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs a verb in a project, and gives its exit code and all that it printed."""
 
-    def run(tree: Tree, *words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["slipway", *words, "--root", str(tree.root), "--tracking-uri", tree.uri])
+    def run(project: Any, *words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["slipway", *words, "--root", str(project.root), "--tracking-uri", registry])
         try:
             main()
         except SystemExit as ended:
@@ -82,21 +50,37 @@ def slipway(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def champion(first: Tree, slipway: Any, tmp_path: Path) -> Tree:
+def champion(first: Any, registry: str, slipway: Any, tmp_path: Path) -> Any:
     """A copy of the repository, whose model is the champion."""
     info = files.read_record(ModelInfo, first.root / "artifacts/model/model.json")
-    if mlflow.champion(first.uri) is None:
+    if mlflow.champion(registry) is None:
         assert slipway(first, "gate", "--first")[0] == 0
         assert slipway(first, "register")[0] == 0
-        mlflow.crown(first.uri, info.model_digest)
+        mlflow.crown(registry, info.model_digest)
     shutil.copytree(first.root, tmp_path / "repository", symlinks=True)
-    return Tree(tmp_path / "repository", first.uri)
+    return replace(first, root=tmp_path / "repository")
 
 
-def test_first_of_all(first: Tree, slipway: Any) -> None:
+def reproduce(project: Any) -> None:
+    """Run what has changed of the pipeline."""
+    done = project.command("dvc", "repro", "--quiet")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def head(project: Any) -> str:
+    """The commit that is checked out."""
+    return str(project.command("git", "rev-parse", "HEAD").stdout.strip())
+
+
+def decision(project: Any) -> GateDecision:
+    """What stands in build/gate.json."""
+    return files.read_record(GateDecision, project.root / "build/gate.json")
+
+
+def test_first_of_all(first: Any, registry: str, slipway: Any) -> None:
     """Without a champion the answer is no, exit 1; with --first the floors decide, and the model can be registered."""
     code, said = slipway(first, "gate")
-    assert (code, first.decision.accepted) == (1, False)
+    assert (code, decision(first).accepted) == (1, False)
     assert "--first" in said
     assert slipway(first, "register")[0] == 1
 
@@ -110,24 +94,24 @@ def test_first_of_all(first: Tree, slipway: Any) -> None:
     assert slipway(first, "register", "--version", "soon")[0] == 1
     assert slipway(first, "register", "--version", "1.2.3")[0] == 0
 
-    found = mlflow.by_alias(first.uri, mlflow.CHALLENGER)
+    found = mlflow.by_alias(registry, mlflow.CHALLENGER)
     assert found is not None
-    assert found.model_digest == first.decision.model_digest
+    assert found.model_digest == decision(first).model_digest
     assert found.tags["version"] == "1.2.3"
-    assert found.tags["source_commit"] == first.run("git", "rev-parse", "HEAD")
+    assert found.tags["source_commit"] == head(first)
     assert found.tags["data_digest"] == f"md5:{yaml.safe_load((first.root / 'data.dvc').read_text())['outs'][0]['md5']}"
     assert found.tags["gate"] == "accepted, first"
     assert {"trained_at", "training_window", "recipe_digest", "request_version", "metric.auc"} <= set(found.tags)
 
 
-def test_track_notes_a_training_once(first: Tree, slipway: Any) -> None:
+def test_track_notes_a_training_once(first: Any, registry: str, slipway: Any) -> None:
     """The same model of the same commit is one run, with its parameters, metrics, slices and files."""
     from mlflow import MlflowClient
 
     (code, once), (_, twice) = slipway(first, "track", "--json"), slipway(first, "track", "--json")
     assert code == 0
     assert once == twice
-    client = MlflowClient(tracking_uri=first.uri)
+    client = MlflowClient(tracking_uri=registry)
     run = client.get_run(json.loads(once)["run_id"])
 
     assert run.data.params["train.logistic_regression.C"] == "0.1"
@@ -137,10 +121,10 @@ def test_track_notes_a_training_once(first: Tree, slipway: Any) -> None:
     assert {"metrics.json", "plots", "validation.json", "params.yaml", "dvc.lock"} <= names
 
 
-def test_champion_itself_is_accepted_but_not_as_the_first(champion: Tree, slipway: Any) -> None:
+def test_champion_itself_is_accepted_but_not_as_the_first(champion: Any, slipway: Any) -> None:
     """With a champion, its equal is accepted, and --first is refused."""
     assert slipway(champion, "gate")[0] == 0
-    assert champion.decision.champion == champion.decision.model_digest
+    assert decision(champion).champion == decision(champion).model_digest
 
     code, said = slipway(champion, "gate", "--first")
     assert code == 1
@@ -148,10 +132,10 @@ def test_champion_itself_is_accepted_but_not_as_the_first(champion: Tree, slipwa
 
 
 @pytest.mark.parametrize("change", ["parameter", "data", "model", "metrics"])
-def test_stale_artifacts_are_refused(champion: Tree, slipway: Any, change: str) -> None:
+def test_stale_artifacts_are_refused(champion: Any, slipway: Any, change: str) -> None:
     """What does not follow from the data, the parameters and the code is refused, with `dvc repro` as the remedy."""
     if change == "parameter":
-        champion.params("train", seed=1)
+        champion.params(train__seed=1)
     else:
         places = {
             "data": "data/flights/2013-04.parquet",
@@ -166,25 +150,24 @@ def test_stale_artifacts_are_refused(champion: Tree, slipway: Any, change: str) 
 
     assert code == 1
     assert "dvc repro" in said
-    assert champion.decision.checks[0].passed is False
+    assert decision(champion).checks[0].passed is False
 
 
-def test_worse_model_is_refused_by_the_base_commit(champion: Tree, slipway: Any) -> None:
+def test_worse_model_is_refused_by_the_base_commit(champion: Any, slipway: Any) -> None:
     """A stump made by `dvc repro` is refused for its AUC, even if the same change switches that rule off.
 
     Once the switched-off rule is in the base commit, the same stump is accepted: it was that rule alone.
     """
     stump = {"max_iter": 1, "learning_rate": 0.1, "max_leaf_nodes": 2, "min_samples_leaf": 80, "l2_regularization": 1.0}
-    base = champion.run("git", "rev-parse", "HEAD")
-    champion.params("train", hist_gradient_boosting=stump, logistic_regression={"C": 1e-6, "max_iter": 300})
-    champion.params("gate", auc_margin=None)
-    champion.run("dvc", "repro", "--quiet")
+    base = head(champion)
+    champion.params(train__hist_gradient_boosting=stump, train__logistic_regression__C=1e-6, gate__auc_margin=None)
+    reproduce(champion)
     changed = champion.commit("Be lazy")
 
     code, said = slipway(champion, "gate", "--base", base, "--markdown", str(champion.root.parent / "report.md"))
     assert code == 1
-    assert [check.name for check in champion.decision.checks if check.passed is False] == ["auc_margin"]
-    assert champion.decision.guards_changed == ("gate",)
+    assert [check.name for check in decision(champion).checks if check.passed is False] == ["auc_margin"]
+    assert decision(champion).guards_changed == ("gate",)
     assert "guard changed" in said
     report = (champion.root.parent / "report.md").read_text()
     assert report.startswith("## ❌ Rejected")
@@ -192,10 +175,34 @@ def test_worse_model_is_refused_by_the_base_commit(champion: Tree, slipway: Any)
     assert slipway(champion, "register")[0] == 1
 
     assert slipway(champion, "gate", "--base", changed)[0] == 0
-    assert champion.decision.guards_changed == ()
+    assert decision(champion).guards_changed == ()
 
 
-def test_register_refuses_another_model_than_the_accepted(champion: Tree, slipway: Any) -> None:
+def test_change_that_measures_itself_is_refused(champion: Any, slipway: Any) -> None:
+    """With another `evaluate` than the base's a model is refused, and compared as the base says.
+
+    Once that section is in the base commit, the same model is accepted: it was that change alone.
+    """
+    base = head(champion)
+    champion.params(evaluate__slice_min_rows=300)  # 150 in the base
+    reproduce(champion)
+    changed = champion.commit("Look at fewer slices")
+
+    code, said = slipway(champion, "gate", "--base", base)
+    assert code == 1
+    assert "merge that change first, alone" in said
+    decided = decision(champion)
+    assert decided.guards_changed == ("evaluate",)
+    assert [check.name for check in decided.checks if check.passed is False] == ["evidence"]
+    assert decided.comparison is not None
+    middling = [group for group in decided.comparison.slices if 150 <= group.rows < 300]
+    assert middling
+    assert all(group.auc is not None for group in middling)
+
+    assert slipway(champion, "gate", "--base", changed)[0] == 0
+
+
+def test_register_refuses_another_model_than_the_accepted(champion: Any, slipway: Any) -> None:
     """A decision lets in one digest, and no other file under its name; and no commit may lie about its source."""
     assert slipway(champion, "gate")[0] == 0
     path = champion.root / "artifacts/model/model.onnx"
@@ -213,7 +220,7 @@ def test_register_refuses_another_model_than_the_accepted(champion: Tree, slipwa
     assert "no commit holds: note" in said
 
 
-def test_without_a_model_or_a_base_there_is_no_decision(champion: Tree, slipway: Any) -> None:
+def test_without_a_model_or_a_base_there_is_no_decision(champion: Any, slipway: Any) -> None:
     """No model is a no, an unknown base is a breakage; neither leaves a decision behind."""
     assert slipway(champion, "gate")[0] == 0
     assert slipway(champion, "gate", "--base", "nowhere")[0] == 2

@@ -63,13 +63,14 @@ def registries(champion: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return uris
 
 
-def policy(off: tuple[str, ...] = (), **limits: float) -> Policy:
-    """The thresholds of the small profile, with rules switched off or set."""
+def policy(root: Path, off: tuple[str, ...] = (), **limits: float) -> Policy:
+    """The thresholds of the small profile, with rules switched off or set; `root` is measured as it says itself."""
     plain = msgspec.to_builtins(files.read_params(SMALL).gate)
     for name, value in [*limits.items(), *((rule, None) for rule in off)]:
         section, _, key = name.rpartition(".")
         (plain[section] if section else plain)[key] = value
-    return Policy(thresholds=msgspec.convert(plain, Gate), base="b" * 40)
+    evaluate = files.read_params(root / "params.yaml").evaluate
+    return Policy(thresholds=msgspec.convert(plain, Gate), evaluate=evaluate, base="b" * 40)
 
 
 def refusing(decision: GateDecision) -> set[str]:
@@ -84,7 +85,7 @@ def test_every_rule_has_a_challenger() -> None:
 
 def test_twin_of_the_champion_is_accepted(champion: Path, registries: dict[bool, str]) -> None:
     """With every rule on, a model that is the champion's equal passes: what follows is refused for its own fault."""
-    decision = judge(champion, registries[False], policy(), (), first=False)
+    decision = judge(champion, registries[False], policy(champion), (), first=False)
 
     assert decision.accepted, refusing(decision)
     assert all(check.passed for check in decision.checks)
@@ -99,8 +100,8 @@ def test_rule_refuses_and_only_it(rule: str, make: Callable[[Case], Path], regis
     if rule == "budget.latency_ms":  # no model is that fast: no clock decides this test
         limits[rule] = 1e-9
 
-    on = judge(root, uri, policy(case.also, **limits), (), first=case.first)
-    off = judge(root, uri, policy((*case.also, rule), **limits), (), first=case.first)
+    on = judge(root, uri, policy(root, case.also, **limits), (), first=case.first)
+    off = judge(root, uri, policy(root, (*case.also, rule), **limits), (), first=case.first)
 
     assert not on.accepted
     assert refusing(on) == {rule}
@@ -120,7 +121,7 @@ def test_champion_that_has_seen_the_window_cannot_be_compared(
     project.flights(lambda flights: flights.filter(days <= 15), "2013-02")
     project.flights(lambda flights: flights.filter(days > 15), TRAIN).run()
 
-    decision = judge(project.root, registries[False], policy(), (), first=False)
+    decision = judge(project.root, registries[False], policy(project.root), (), first=False)
 
     assert refusing(decision) == {"champion"}
     assert "leaves 0 days" in next(check.detail for check in decision.checks if check.name == "champion")
@@ -134,7 +135,7 @@ def test_metrics_with_nan_are_refused(make: Callable[[Case], Path], registries: 
     raw["overall"]["auc"]["low"] = None
     path.write_bytes(msgspec.json.encode(raw))
 
-    decision = judge(root, registries[False], policy(), (), first=False)
+    decision = judge(root, registries[False], policy(root), (), first=False)
 
     assert refusing(decision) >= {"evidence"}
     assert "dvc repro" in decision.checks[0].detail

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from slipway.gate import RULES, Candidate, Incomparable, Policy, decide
-from slipway.params import Budget, Gate
+from slipway.params import Budget, Evaluate, Gate
 from slipway.records import (
     Comparison,
     Difference,
@@ -31,7 +31,16 @@ THRESHOLDS = Gate(
     slice_auc_margin=0.05,
     budget=Budget(latency_ms=5, model_bytes=1000),
 )
-POLICY = Policy(thresholds=THRESHOLDS, base="b" * 40)
+EVALUATE = Evaluate(
+    missed_cost=5,
+    false_alarm_cost=1,
+    bootstrap_rounds=200,
+    confidence=0.95,
+    slice_min_rows=500,
+    importance_rows=4000,
+    seed=1,
+)
+POLICY = Policy(thresholds=THRESHOLDS, evaluate=EVALUATE, base="b" * 40)
 
 
 def around(value: float, width: float = 0.01) -> Estimate:
@@ -56,9 +65,7 @@ def metrics(*, auc: Estimate = HIGH, error: float = 0.1, cost: float = 0.5, grou
 
 def candidate(**changes: Any) -> Candidate:
     """A model that breaks no rule, with changes."""
-    good = Candidate(
-        model_digest=DIGEST, metrics=metrics(), missed_cost=5, latency_ms=0.1, model_bytes=900, problems=()
-    )
+    good = Candidate(model_digest=DIGEST, metrics=metrics(), latency_ms=0.1, model_bytes=900, problems=())
     return replace(good, **changes)
 
 
@@ -104,7 +111,6 @@ BAD = {
     "cost_ceiling": [
         (candidate(metrics=metrics(cost=0.895)), comparison()),
         (candidate(metrics=metrics(cost=NAN)), comparison()),
-        (candidate(missed_cost=2.5), comparison()),  # then never to warn costs half as much
     ],
     "auc_margin": [
         (candidate(), comparison(auc=around(-0.005))),
@@ -118,10 +124,12 @@ BAD = {
     "slice_auc_floor": [
         (candidate(metrics=metrics(group=around(0.53))), comparison()),
         (candidate(metrics=metrics(group=around(NAN))), comparison()),
+        (candidate(metrics=metrics(group=None)), comparison()),  # no slice at all is judged
     ],
     "slice_auc_margin": [
         (candidate(), comparison(group=around(-0.07))),
         (candidate(), comparison(group=around(NAN))),
+        (candidate(), comparison(group=None)),
     ],
     "budget.latency_ms": [(candidate(latency_ms=5.1), comparison()), (candidate(latency_ms=NAN), comparison())],
     "budget.model_bytes": [(candidate(model_bytes=1001), comparison())],
@@ -172,10 +180,32 @@ def test_all_failures_are_reported() -> None:
 @pytest.mark.parametrize("rule", ["slice_auc_floor", "slice_auc_margin"])
 def test_small_and_uncertain_slices_do_not_refuse(rule: str) -> None:
     """A slice without a metric, and one whose interval reaches the limit, are not shown to be bad."""
-    unsure = Estimate(value=-0.2, low=-0.5, high=0.9)
-    for group in (None, unsure):
-        decision = decide(candidate(metrics=metrics(group=group)), comparison(group=group), POLICY, first=False)
-        assert rule not in failed(decision)
+    measured, compared = metrics(group=Estimate(value=-0.2, low=-0.5, high=0.9)), comparison()
+    small = {"group": "LGA", "rows": 2, "auc": None}
+    measured, compared = (
+        msgspec.structs.replace(facts, slices=(*facts.slices, msgspec.structs.replace(facts.slices[0], **small)))
+        for facts in (measured, compared)
+    )
+
+    assert rule not in failed(decide(candidate(metrics=measured), compared, POLICY, first=False))
+
+
+def test_cost_is_counted_as_the_policy_says() -> None:
+    """Where a missed flight costs half as much, never to warn does too, and the same cost is refused."""
+    cheap = replace(POLICY, evaluate=msgspec.structs.replace(EVALUATE, missed_cost=2.5))
+
+    assert failed(decide(candidate(), comparison(), cheap, first=False)) == {"cost_ceiling"}
+
+
+def test_change_that_measures_itself_is_refused() -> None:
+    """A tree with another `evaluate` than the base is refused for it; another `gate` is only named."""
+    measures, decides = (replace(POLICY, changed=(name,)) for name in ("evaluate", "gate"))
+    decision = decide(candidate(problems=("train: deps data modified",)), comparison(), measures, first=False)
+
+    assert failed(decision) == {"evidence"}
+    assert "train: deps data modified: run `dvc repro`; `evaluate` in params.yaml differs" in decision.checks[0].detail
+    assert "--base" in decision.checks[0].detail
+    assert decide(candidate(), comparison(), decides, first=False).accepted
 
 
 @pytest.mark.parametrize(
