@@ -220,6 +220,20 @@ def test_register_refuses_another_model_than_the_accepted(champion: Any, slipway
     assert "no commit holds: note" in said
 
 
+def test_register_refuses_a_model_of_another_commit(champion: Any, slipway: Any) -> None:
+    """What the gate has accepted is not registered under a commit whose code would make something else."""
+    assert slipway(champion, "gate")[0] == 0
+    with (champion.root / "src/slipway/features.py").open("a") as stream:
+        stream.write("# another recipe\n")
+    champion.commit("Edit after the gate")
+
+    code, said = slipway(champion, "register")
+
+    assert code == 1
+    assert "does not follow from this commit" in said
+    assert "src/slipway/features.py modified" in said
+
+
 def test_without_a_model_or_a_base_there_is_no_decision(champion: Any, slipway: Any) -> None:
     """No model is a no, an unknown base is a breakage; neither leaves a decision behind."""
     assert slipway(champion, "gate")[0] == 0

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slipway.errors import Broken
+from slipway.errors import Broken, Rejected
 
 
 def stale(root: Path, stage: str) -> tuple[str, ...]:
@@ -23,6 +23,18 @@ def stale(root: Path, stage: str) -> tuple[str, ...]:
         said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise Broken(f"DVC cannot tell what is up to date: {said[0]}", "Run `dvc repro`.") from error
     return tuple(f"{name}: {_words(changes)}" for name, changes in sorted(status.items()))
+
+
+def require(root: Path, stage: str) -> None:
+    """See that what a stage made follows from the tree.
+
+    Raises:
+        Rejected: it does not.
+        Broken: as `stale`.
+
+    """
+    if found := stale(root, stage):
+        raise Rejected(f"the model does not follow from this commit: {'; '.join(found)}", "Run `dvc repro`.")
 
 
 def _words(changes: list[object]) -> str:

@@ -9,7 +9,6 @@ from slipway import oci, recipe, releases
 from slipway.adapters import dvc, files, layout
 from slipway.adapters.git import Repository
 from slipway.commands import BUILD, Json, Root, emit, progress, shelf
-from slipway.errors import Rejected
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 
 SERVICE = Path("bentos/flights")
@@ -76,8 +75,7 @@ def build(root: Path, bundle: Bundle) -> Package:
 
 def _bundle(repository: Repository, version: str) -> Bundle:
     releases.parse(version)
-    if stale := dvc.stale(repository.root, "train"):
-        raise Rejected(f"the model does not follow from this commit: {'; '.join(stale)}", "Run `dvc repro`.")
+    dvc.require(repository.root, "train")
     model = files.read_record(ModelInfo, repository.root / "artifacts/model/model.json")
     return Bundle(
         version=version,

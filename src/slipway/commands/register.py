@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipway import digests, releases
-from slipway.adapters import files
+from slipway.adapters import dvc, files
 from slipway.adapters.git import Repository
 from slipway.commands import BUILD, Json, Root, emit, progress, shelf
 from slipway.commands.gate import DECISION, TrackingUri
@@ -44,9 +44,9 @@ def register(
     from slipway.adapters import mlflow
 
     repository = Repository(root.resolve())
-    if dirty := repository.dirty():
-        raise Rejected(f"the tree has changes that no commit holds: {', '.join(dirty[:5])}", "Commit or undo them.")
+    repository.require_clean()
     decided = admitted(repository.root)
+    dvc.require(repository.root, "evaluate")
     if version is not None:
         releases.parse(version)
     uri = mlflow.address(repository.root, tracking_uri)
