@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from slipway import params, report
+from slipway import params, releases, report
 from slipway.adapters import dvc, files
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import Json, Root, emit, progress
+from slipway.commands import Json, Root, emit, progress, shelf
 from slipway.commands.evidence import METRICS, MODEL, judge, read_metrics
 from slipway.errors import Broken, Rejected
 from slipway.gate import Policy
@@ -31,7 +31,10 @@ def gate(
     *,
     first: Annotated[bool, typer.Option("--first", help="There is no champion yet: the floors decide alone.")] = False,
     base: Annotated[
-        str | None, typer.Option("--base", help="The commit whose thresholds count. By default origin/main, else HEAD.")
+        str | None,
+        typer.Option(
+            "--base", help="The commit whose thresholds count. By default the last without this change."
+        ),
     ] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the report there, too.")] = None,
     tracking_uri: TrackingUri = None,
@@ -41,8 +44,10 @@ def gate(
     """Decide whether the trained model may be registered and released, and say why.
 
     It is held to the floors of `gate` in params.yaml, and must not be worse than the champion of the registry on the
-    same unseen flights. `gate` and `evaluate` are read from the base commit, so that no change can judge itself. The
-    decision is written to build/gate.json; the exit code is 0 when the model is accepted, 1 when not.
+    same unseen flights. `gate` and `evaluate` are read from the base commit, so that no change can judge itself:
+    origin/main; once the change is there, the commit that the recorded stable of production was made from. Before the
+    first release there is none, and HEAD decides. The decision is written to build/gate.json; the exit code is 0 when
+    the model is accepted, 1 when not.
 
     Examples:
     ```sh
@@ -75,11 +80,10 @@ def read_policy(repository: Repository, base: str | None) -> Policy:
         Broken: there is no such commit, or it has no thresholds that this code knows.
 
     """
-    candidates = [base] if base else [f"{REMOTE}/{BRANCH}", "HEAD"]
-    found = next(((name, commit) for name in candidates if (commit := repository.commit_of(name))), None)
-    if found is None:
-        raise Broken(f"there is no commit {' or '.join(candidates)}", "Fetch it, or name another: --base REF")
-    name, commit = found
+    name = base or before(repository)
+    commit = repository.commit_of(name)
+    if commit is None:
+        raise Broken(f"there is no commit {name}", "Fetch it, or name another: --base REF")
     text = repository.show(commit, "params.yaml")
     if text is None:
         raise Broken(f"{name} has no params.yaml", "Name a commit that has the thresholds: --base REF")
@@ -91,6 +95,15 @@ def read_policy(repository: Repository, base: str | None) -> Policy:
         base=commit,
         changed=tuple(name for name in there.__struct_fields__ if getattr(there, name) != getattr(here, name)),
     )
+
+
+def before(repository: Repository) -> str:
+    """Name the last commit that everybody agreed on and that this change is not in; HEAD where nothing was released."""
+    main = f"{REMOTE}/{BRANCH}"
+    if repository.commit_of(main) and repository.git("rev-list", "--max-count=1", f"{main}..HEAD"):
+        return main
+    version = shelf.stable(repository.root).environments.get(releases.PRODUCTION)
+    return shelf.read(repository.root, version).package.bundle.source_commit if version else "HEAD"
 
 
 def table(decided: GateDecision) -> RenderableType:

@@ -15,6 +15,11 @@ def existing(root: Path) -> dict[str, Release]:
     return {path.stem: files.read_record(Release, path) for path in paths}
 
 
+def read(root: Path, version: str) -> Release:
+    """The record of one release."""
+    return files.read_record(Release, root / FOLDER / f"{version}.json")
+
+
 def stable(root: Path) -> Stable:
     """The recorded stable; no environment has one before the first promotion."""
     path = root / FOLDER / STABLE
