@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway import schema
 from slipway.errors import Broken
-from slipway.schema import COLUMNS, Kind, Known
+from slipway.schema import COLUMNS, Known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +102,7 @@ def matrix(frame: "pl.DataFrame", names: Sequence[str] = NAMES) -> "np.ndarray[A
 def _encoded(values: "pl.Series", feature: Feature) -> "pl.Series":
     import polars as pl
 
-    if COLUMNS[feature.column].kind is Kind.NUMBER:
+    if feature.encode is float:  # the same, at once for all
         return values.cast(pl.Float64).fill_null(NAN)
     distinct = values.unique().drop_nulls()
     encoded = pl.Series([feature.encode(value) for value in distinct], dtype=pl.Float64)

@@ -45,6 +45,15 @@ def test_frames_and_single_flights_are_encoded_alike(trained: Any) -> None:
     assert np.isnan(single).any()
 
 
+def test_number_is_encoded_as_its_feature_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number with an encoding of its own is encoded by it in a frame, too, and not only for one flight."""
+    chill = features.Feature("chill", "temp", lambda fahrenheit: (fahrenheit - 32) / 2)
+    monkeypatch.setattr(features, "FEATURES", (chill,))
+    single = [features.row_encoder(["temp"])([value]) for value in (50.0, None)]
+
+    np.testing.assert_array_equal(features.matrix(pl.DataFrame({"temp": [50.0, None]}), ["chill"]), single)
+
+
 def test_same_inputs_give_the_same_bytes(trained: Any, make_project: Callable[[], Any]) -> None:
     """A second run in another folder writes the same splits, model and metrics, byte for byte."""
     again = make_project().run()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from slipway import digests, features, model, schema
+from slipway import digests, features, model, schema, window
 from slipway.adapters import files, onnx
 from slipway.errors import Rejected
 from slipway.params import Params
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         estimator=chosen,
         request_version=schema.VERSION,
         features=tuple(ModelFeature(name=f.name, column=f.column, choices=f.choices) for f in features.FEATURES),
-        threshold=params.evaluate.false_alarm_cost / (params.evaluate.false_alarm_cost + params.evaluate.missed_cost),
+        threshold=window.settings(params.evaluate)[0].threshold,
         train=split.train,
         validation_log_loss=losses,
         parity=difference,
