@@ -17,15 +17,16 @@ for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
     break
   fi
 done
-[ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13; found $(python3 --version 2>&1 || echo none). Install one, or name it: make PYTHON=/path/to/python3.11 ..."
+[ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13; found $(command -v ${PYTHON:-python3} > /dev/null && ${PYTHON:-python3} --version || echo none). Install one, or name it: make PYTHON=/path/to/python3.11 ..."
 
-stamp=$(cat requirements/*.txt pyproject.toml scripts/venv.sh | cksum; "$python" --version)
+stamp=$(cat requirements/*.txt scripts/venv.sh | cksum; "$python" --version)
 [ -f .venv/stamp ] && [ "$(cat .venv/stamp)" = "$stamp" ] && exit 0
 
 echo "slipway: installing into .venv (about 1 GB; once, until a lock changes)"
 rm -rf .venv
 "$python" -m venv .venv || fail "'$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/installer.txt
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/installer.txt ||
+  fail "pip could not install uv: see above. It needs a package index (PyPI, or PIP_INDEX_URL)."
 export VIRTUAL_ENV="$PWD/.venv" UV_SYSTEM_CERTS=1 UV_LINK_MODE=copy
 .venv/bin/uv pip install --require-hashes --requirement requirements/development.txt
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .

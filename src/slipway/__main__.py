@@ -1,6 +1,7 @@
 """The command line: one verb per module of `commands`; errors become a sentence, a remedy and an exit code here."""
 
 import json
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -73,6 +74,8 @@ for name, about, verbs in (
 
 def main() -> None:
     """Run the command line."""
+    for ended in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does: what was begun is cleared away
+        signal.signal(ended, signal.default_int_handler)
     try:
         app()
     except SlipwayError as error:

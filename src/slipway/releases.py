@@ -4,6 +4,7 @@
 each environment, the release to go back to.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -12,6 +13,8 @@ from slipway.errors import Rejected
 from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent, Stable
 
 FIRST = "1.0.0"
+_PART = "(0|[1-9][0-9]{0,8})"
+_VERSION = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
 PROPOSED, PROMOTED = "proposed", "promoted"
 CAUSES = ("verdict", "person")  # of a promotion
 PRODUCTION = "production"  # whose stable is the champion
@@ -24,11 +27,10 @@ def parse(version: str) -> tuple[int, int, int]:
         Rejected: it is not of that form.
 
     """
-    parts = version.split(".")
-    if len(parts) != 3 or not all(part.isdecimal() and str(int(part)) == part for part in parts):
+    found = _VERSION.fullmatch(version)
+    if found is None:
         raise Rejected(f"{version!r} is no version", "Write MAJOR.MINOR.PATCH, for example 1.4.0.")
-    major, minor, patch = (int(part) for part in parts)
-    return major, minor, patch
+    return int(found[1]), int(found[2]), int(found[3])
 
 
 def newest(versions: Iterable[str]) -> str | None:

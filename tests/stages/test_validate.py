@@ -141,3 +141,13 @@ def test_a_share_of_missing_values_must_name_an_optional_column(make_project: Ca
     """A misspelt or required column in validate.nulls would be a rule that checks nothing: refused."""
     with pytest.raises(Broken, match=name):
         make_project().params(validate__nulls={name: 0.5}).run("validate")
+
+
+@pytest.mark.parametrize("name", ["2013-04.Parquet", "april.parquet", "2013-13.parquet"])
+def test_a_file_that_is_no_month_is_not_passed_over(make_project: Callable[[], Any], name: str) -> None:
+    """A newest month under a name of its own would vanish from the data without a word."""
+    project = make_project()
+    (project.root / "data" / FLIGHTS).rename(project.root / "data/flights" / name)
+
+    with pytest.raises(Broken, match=name):
+        project.run("validate")

@@ -49,8 +49,16 @@ def _words(changes: list[object]) -> str:
 
 
 def data_digest(root: Path) -> str:
-    """Name the data: the digest of the folder, as data.dvc writes it (md5 of its listing)."""
+    """Name the data: the digest of the folder, as data.dvc writes it (md5 of its listing).
+
+    Raises:
+        Broken: data.dvc names none.
+
+    """
     import yaml
 
-    text = (root / "data.dvc").read_text(encoding="utf-8")
-    return f"md5:{yaml.safe_load(text)['outs'][0]['md5']}"
+    path = root / "data.dvc"
+    try:
+        return f"md5:{yaml.safe_load(path.read_bytes())['outs'][0]['md5']}"
+    except (OSError, LookupError, TypeError, yaml.YAMLError) as error:
+        raise Broken(f"{path} names no data: {error}", "Track the data: `dvc add data`.") from error

@@ -32,11 +32,14 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_yaml(text: bytes | str, origin: str) -> Any:  # noqa: ANN401  # whatever the YAML holds
-    """Parse YAML text; `origin` names it in an error."""
+    """Parse the text of a YAML mapping; `origin` names it in an error."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none; brackets without end
         raise Broken(f"{origin} is no YAML: {error}", "Mend the file.") from error
+    if not isinstance(found, dict):
+        raise Broken(f"{origin} holds no keys", "Mend the file.")
+    return found
 
 
 def parse_params(text: bytes | str, origin: str) -> Params:

@@ -16,7 +16,7 @@ from slipway import records
 
 BUILD = Path("build")  # what verbs make on the way, in no commit
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-Root = Annotated[Path, typer.Option("--root", help="The repository.", file_okay=False)]
+Root = Annotated[Path, typer.Option("--root", help="The repository.", exists=True, file_okay=False)]
 
 console = Console(highlight=False)
 progress = Console(highlight=False, stderr=True)  # what happens meanwhile is not the result

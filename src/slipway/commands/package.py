@@ -35,7 +35,7 @@ def package(
     """
     repository = Repository(root.resolve())
     repository.require_clean()
-    bundle = _bundle(repository, version or releases.following(shelf.existing(repository.root)))
+    bundle = _bundle(repository, releases.following(shelf.existing(repository.root)) if version is None else version)
     with progress.status(f"packaging {bundle.version}"):
         made = build(repository.root, bundle)
     emit(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("flights", "weather")  # with a file per month
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])\.parquet")
 FINDS = {"flights": ("date", "carrier", "flight"), **rules.KEYS, "months": ("month",)}
 
 
@@ -111,12 +111,12 @@ def _lines(failure: Failure) -> Iterator[str]:
 
 def _months(folder: Path) -> list[str]:
     """Names of the monthly files, in order."""
-    found = sorted(path.stem for path in folder.glob("*.parquet"))
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
     if not found:
         raise Broken(f"{folder} holds no Parquet file", "Pull the data with `dvc pull data.dvc`, or add a month.")
-    if strange := [name for name in found if not MONTH.fullmatch(name)]:
+    if strange := [path.name for path in found if not (path.is_file() and MONTH.fullmatch(path.name))]:
         raise Broken(f"{folder} holds {', '.join(strange)}", "Name each file after its month: YYYY-MM.parquet.")
-    return found
+    return [path.stem for path in found]
 
 
 def _calendar(months: dict[str, list[str]]) -> "pd.DataFrame":
