@@ -66,7 +66,8 @@ def test_model_is_registered_once_per_digest(sqlite: str, trained: Any) -> None:
     assert (again.version, again.run_id) == (first.version, first.run_id)
     assert again.tags["version"] == "1.0.0"
     assert mlflow.by_alias(sqlite, mlflow.CHALLENGER) == again
-    assert mlflow.find(sqlite, first.model_digest) == again
+    assert mlflow.challenge(sqlite, first.model_digest) == again
+    assert mlflow.challenge(sqlite, "sha256:" + "0" * 64) is None
 
 
 def test_another_model_is_another_version(sqlite: str, trained: Any, other: Path) -> None:
@@ -95,6 +96,26 @@ def test_champion_is_no_challenger_any_more(sqlite: str, other: Path) -> None:
     mlflow.crown(sqlite, enter(sqlite, other).model_digest)
 
     assert mlflow.by_alias(sqlite, mlflow.CHALLENGER) is None
+
+
+def test_interrupted_registration_is_finished(tmp_path: Path, trained: Any) -> None:
+    """A version that got no alias becomes the challenger when it is registered again; the champion never does."""
+    from mlflow import MlflowClient
+
+    uri = local(tmp_path)
+    entered = enter(uri, trained.root)
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.delete_registered_model_alias(mlflow.NAME, mlflow.CHALLENGER)
+    assert enter(uri, trained.root) == entered
+    assert mlflow.by_alias(uri, mlflow.CHALLENGER) == entered
+
+    client.delete_registered_model_alias(mlflow.NAME, mlflow.CHALLENGER)
+    assert mlflow.challenge(uri, entered.model_digest) == entered
+    assert mlflow.by_alias(uri, mlflow.CHALLENGER) == entered
+
+    mlflow.crown(uri, entered.model_digest)
+    assert enter(uri, trained.root) == entered
+    assert mlflow.by_alias(uri, mlflow.CHALLENGER) is None
 
 
 def test_unknown_model_cannot_be_crowned(sqlite: str) -> None:

@@ -79,6 +79,8 @@ def decision(project: Any) -> GateDecision:
 
 def test_first_of_all(first: Any, registry: str, slipway: Any) -> None:
     """Without a champion the answer is no, exit 1; with --first the floors decide, and the model can be registered."""
+    from mlflow import MlflowClient
+
     code, said = slipway(first, "gate")
     assert (code, decision(first).accepted) == (1, False)
     assert "--first" in said
@@ -93,6 +95,9 @@ def test_first_of_all(first: Any, registry: str, slipway: Any) -> None:
     assert json.loads(said)["accepted"] is True
     assert slipway(first, "register", "--version", "soon")[0] == 1
     assert slipway(first, "register", "--version", "1.2.3")[0] == 0
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
+    client.delete_registered_model_alias(mlflow.NAME, mlflow.CHALLENGER)  # as if interrupted there
+    assert slipway(first, "register", "--version", "9.9.9")[0] == 0
 
     found = mlflow.by_alias(registry, mlflow.CHALLENGER)
     assert found is not None

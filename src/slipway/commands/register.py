@@ -33,7 +33,7 @@ def register(
     """Register the model that the gate has accepted, and give it the alias `challenger`.
 
     The version holds the model with signature and input example, and as tags where it comes from, what was measured,
-    and the gate's decision. A model that is registered already is left as it is.
+    and the gate's decision. A model that is registered already keeps its version and tags.
 
     Examples:
     ```sh
@@ -51,10 +51,10 @@ def register(
         releases.parse(version)
     uri = mlflow.address(repository.root, tracking_uri)
     with progress.status("registering the model"):
-        found = mlflow.find(uri, decided.model_digest)
+        found = mlflow.challenge(uri, decided.model_digest)
         made = found or _register(repository, uri, decided, version)
     done = Registered(name=mlflow.NAME, version=made.version, model_digest=made.model_digest, new=found is None)
-    how = "which was registered already, and stays as it was" if found else f"and {mlflow.CHALLENGER}"
+    how = "which was registered already, and keeps its tags" if found else f"and {mlflow.CHALLENGER}"
     emit(
         done,
         f"[green]registered[/] {mlflow.NAME} version {made.version}, {how}\n  {made.model_digest}",

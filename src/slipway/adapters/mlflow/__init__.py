@@ -68,20 +68,14 @@ def track(uri: str, run: Run) -> str:
         return str(noted.info.run_id)
 
 
-def find(uri: str, model_digest: str) -> Version | None:
-    """The version that holds a model, or None."""
-    with connected(uri) as client:
-        return _by_digest(client, model_digest)
-
-
 def register(uri: str, run_id: str, model: Path, example: Floats, tags: Mapping[str, str]) -> Version:
     """Register the model in a folder (model.onnx, model.json) under a run, and make it the challenger.
 
-    `example` is an input of shape (1, features). A model that is registered already is left as it is.
+    `example` is an input of shape (1, features). A model that is registered already keeps its version and tags.
     """
     with connected(uri) as client:
         if found := _by_digest(client, tags["model_digest"]):
-            return found
+            return _challenge(client, found)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
             write(model, example, folder)
@@ -89,8 +83,17 @@ def register(uri: str, run_id: str, model: Path, example: Floats, tags: Mapping[
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         made = client.create_model_version(NAME, f"runs:/{run_id}/model", run_id, tags=dict(tags))
-        client.set_registered_model_alias(NAME, CHALLENGER, made.version)
-        return _version(made)
+        return _challenge(client, _version(made))
+
+
+def challenge(uri: str, model_digest: str) -> Version | None:
+    """Make the version that holds a model the challenger, unless it is the champion; None where there is no version.
+
+    Registering makes the version first and gives the alias then: what was interrupted in between is mended here.
+    """
+    with connected(uri) as client:
+        found = _by_digest(client, model_digest)
+        return found and _challenge(client, found)
 
 
 def champion(uri: str) -> Version | None:
@@ -172,6 +175,13 @@ def _fill(client: "MlflowClient", run_id: str, run: Run) -> None:
         else:
             client.log_artifact(run_id, str(path))
     client.set_terminated(run_id)
+
+
+def _challenge(client: "MlflowClient", version: Version) -> Version:
+    aliases = client.get_registered_model(NAME).aliases
+    if str(aliases.get(CHAMPION)) != version.version:  # MLflow's file store says 1, its server "1"
+        client.set_registered_model_alias(NAME, CHALLENGER, version.version)
+    return version
 
 
 def _by_digest(client: "MlflowClient", model_digest: str) -> Version | None:
