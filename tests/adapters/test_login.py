@@ -14,8 +14,8 @@ from slipway.errors import Broken
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Begin without a login, with the configuration in a folder of the test."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.delenv(login.USERNAME, raising=False)
-    monkeypatch.delenv(login.PASSWORD, raising=False)
+    for name in (login.REGISTRY, login.USERNAME, login.PASSWORD):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -34,12 +34,15 @@ def test_a_login_is_for_one_host(folder: Path) -> None:
 
 
 def test_the_environment_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both variables together go before the file; one alone does not count."""
+    """The variables together go before the file, for the host that they name alone; one missing, they do not count."""
     auth = base64.b64encode(b"me:word").decode()
     (folder / "config.json").write_text(json.dumps({"auths": {"registry.example.org": {"auth": auth}}}))
     monkeypatch.setenv(login.USERNAME, "ci")
     assert login.find("registry.example.org") == ("me", "word")
     monkeypatch.setenv(login.PASSWORD, "secret")
+    assert login.find("registry.example.org") == ("me", "word")
+    monkeypatch.setenv(login.REGISTRY, "registry.example.org")
+    assert login.find("other.example.org") is None
     assert login.find("registry.example.org") == ("ci", "secret")
 
 

@@ -41,8 +41,8 @@ SCRATCH = RuntimeLock(
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Begin every test without a login."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.delenv(login.USERNAME, raising=False)
-    monkeypatch.delenv(login.PASSWORD, raising=False)
+    for name in (login.REGISTRY, login.USERNAME, login.PASSWORD):
+        monkeypatch.delenv(name, raising=False)
 
 
 def image(lock: RuntimeLock, content: bytes) -> oci.Image:
@@ -95,7 +95,8 @@ def test_password_from_the_configuration_file(guarded: str, tmp_path: Path) -> N
 
 
 def test_password_from_the_environment(guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two variables are enough too."""
+    """Three variables are enough too."""
+    monkeypatch.setenv(login.REGISTRY, guarded)
     monkeypatch.setenv(login.USERNAME, USER)
     monkeypatch.setenv(login.PASSWORD, WORD)
     assert publish(guarded) == ["mounted", "uploaded", "uploaded"]

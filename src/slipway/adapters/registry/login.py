@@ -8,6 +8,7 @@ from pathlib import Path
 
 from slipway.errors import Broken
 
+REGISTRY = "SLIPWAY_REGISTRY"  # the host that the other two are for
 USERNAME, PASSWORD = "SLIPWAY_REGISTRY_USERNAME", "SLIPWAY_REGISTRY_PASSWORD"
 
 
@@ -18,7 +19,7 @@ def find(host: str) -> tuple[str, str] | None:
         Broken: the configuration file cannot be understood.
 
     """
-    if USERNAME in os.environ and PASSWORD in os.environ:
+    if os.environ.get(REGISTRY) == host and USERNAME in os.environ and PASSWORD in os.environ:
         return os.environ[USERNAME], os.environ[PASSWORD]
     path = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
     try:
@@ -28,6 +29,7 @@ def find(host: str) -> tuple[str, str] | None:
         return None
     except (OSError, ValueError, AttributeError, TypeError, binascii.Error) as error:
         raise Broken(
-            f"{path} holds no readable login for {host}: {error}", f"Log in again, or set {USERNAME} and {PASSWORD}."
+            f"{path} holds no readable login for {host}: {error}",
+            f"Log in again, or set {REGISTRY}, {USERNAME} and {PASSWORD}.",
         ) from error
     return (user, password) if user else None
