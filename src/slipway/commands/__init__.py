@@ -15,8 +15,16 @@ from rich.console import Console, RenderableType
 from slipway import records
 
 BUILD = Path("build")  # what verbs make on the way, in no commit
+DECISION = BUILD / "gate.json"
+MODEL, METRICS = Path("artifacts/model"), Path("artifacts/metrics.json")  # what dvc.yaml's stages make
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Root = Annotated[Path, typer.Option("--root", help="The repository.", exists=True, file_okay=False)]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow; by default mlflow.db in the repository."
+    ),
+]
 
 console = Console(highlight=False)
 progress = Console(highlight=False, stderr=True)  # what happens meanwhile is not the result

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from slipway import digests
 from slipway.adapters import files
+from slipway.commands import METRICS, MODEL
 from slipway.errors import Broken, Rejected
 from slipway.gate import Candidate, Incomparable, Policy, decide
 from slipway.params import Evaluate
@@ -15,7 +16,6 @@ from slipway.records import Comparison, GateDecision, Metrics, ModelInfo
 if TYPE_CHECKING:
     from slipway.adapters.onnx import Scorer
 
-MODEL, METRICS = Path("artifacts/model"), Path("artifacts/metrics.json")
 ROUNDS, CALLS = 5, 200
 
 

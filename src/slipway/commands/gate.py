@@ -11,20 +11,13 @@ from rich.table import Table
 from slipway import params, releases, report
 from slipway.adapters import dvc, files
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import Json, Root, emit, progress, shelf
-from slipway.commands.evidence import METRICS, MODEL, judge, read_metrics
+from slipway.commands import DECISION, METRICS, MODEL, Json, Root, TrackingUri, emit, progress, shelf
+from slipway.commands.evidence import judge, read_metrics
 from slipway.errors import Broken, Rejected
 from slipway.gate import Policy
 from slipway.records import GateDecision, ModelInfo
 
-DECISION = Path("build/gate.json")
 MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow; by default mlflow.db in the repository."
-    ),
-]
 
 
 def gate(
@@ -32,9 +25,7 @@ def gate(
     first: Annotated[bool, typer.Option("--first", help="There is no champion yet: the floors decide alone.")] = False,
     base: Annotated[
         str | None,
-        typer.Option(
-            "--base", help="The commit whose thresholds count. By default the last without this change."
-        ),
+        typer.Option("--base", help="The commit whose thresholds count. By default the last without this change."),
     ] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the report there, too.")] = None,
     tracking_uri: TrackingUri = None,

@@ -8,7 +8,7 @@ import typer
 from slipway import oci, recipe, releases
 from slipway.adapters import dvc, files, layout
 from slipway.adapters.git import Repository
-from slipway.commands import BUILD, Json, Root, emit, progress, shelf
+from slipway.commands import BUILD, MODEL, Json, Root, emit, progress, shelf
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 
 SERVICE = Path("bentos/flights")
@@ -51,9 +51,7 @@ def build(root: Path, bundle: Bundle) -> Package:
     from slipway.adapters import bento
 
     with files.new_folder(root / BUILD / "bentos" / bundle.version) as folder:
-        bento.build(
-            root / SERVICE, root / "artifacts/model", root / "requirements/serving.txt", bundle, folder / "bento"
-        )
+        bento.build(root / SERVICE, root / MODEL, root / "requirements/serving.txt", bundle, folder / "bento")
         tree = files.read_tree(folder)
     lock = files.read_record(RuntimeLock, root / SERVICE / "runtime.lock.json")
     image = oci.append(
@@ -76,7 +74,7 @@ def build(root: Path, bundle: Bundle) -> Package:
 def _bundle(repository: Repository, version: str) -> Bundle:
     releases.parse(version)
     dvc.require(repository.root, "train")
-    model = files.read_record(ModelInfo, repository.root / "artifacts/model/model.json")
+    model = files.read_record(ModelInfo, repository.root / MODEL / "model.json")
     return Bundle(
         version=version,
         source_commit=repository.head(),

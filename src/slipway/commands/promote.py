@@ -8,8 +8,7 @@ import typer
 
 from slipway import releases
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, emit, shelf
-from slipway.commands.gate import TrackingUri
+from slipway.commands import Json, Root, TrackingUri, emit, shelf
 from slipway.commands.release import Environment
 from slipway.errors import Rejected
 

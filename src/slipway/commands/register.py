@@ -8,8 +8,7 @@ import typer
 from slipway import digests, releases
 from slipway.adapters import dvc, files
 from slipway.adapters.git import Repository
-from slipway.commands import BUILD, Json, Root, emit, progress, shelf
-from slipway.commands.gate import DECISION, TrackingUri
+from slipway.commands import BUILD, DECISION, METRICS, MODEL, Json, Root, TrackingUri, emit, progress, shelf
 from slipway.commands.track import note, tags
 from slipway.errors import Rejected
 from slipway.records import GateDecision, Metrics, ModelInfo, Package, Registered
@@ -17,8 +16,6 @@ from slipway.records import GateDecision, Metrics, ModelInfo, Package, Registere
 if TYPE_CHECKING:
     from slipway.adapters.mlflow import Version
     from slipway.adapters.onnx import Floats
-
-MODEL = Path("artifacts/model")
 
 
 def register(
@@ -92,7 +89,7 @@ def _register(repository: Repository, uri: str, decided: GateDecision, version: 
 
 def _about(root: Path, decided: GateDecision, version: str) -> dict[str, str]:
     """What a version's tags say besides where the model comes from."""
-    metrics = files.read_record(Metrics, root / "artifacts/metrics.json")
+    metrics = files.read_record(Metrics, root / METRICS)
     measured = {
         f"metric.{name}": f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
         for name, estimate in metrics.overall.items()

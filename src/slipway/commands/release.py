@@ -9,7 +9,7 @@ import typer
 from slipway import manifests, oci, records, releases
 from slipway.adapters import files, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import BUILD, Json, Root, emit, shelf
+from slipway.commands import BUILD, DECISION, Json, Root, emit, shelf
 from slipway.commands.package import BUNDLE
 from slipway.errors import Rejected
 from slipway.manifests import tree
@@ -69,7 +69,7 @@ def gather(repository: Repository) -> tuple[Package, GateDecision]:
     """
     repository.require_main()
     package = files.read_record(Package, repository.root / BUILD / "package.json")
-    gate = files.read_record(GateDecision, repository.root / BUILD / "gate.json")
+    gate = files.read_record(GateDecision, repository.root / DECISION)
     folder, again = repository.root / BUILD / "images" / package.bundle.version, "Run `slipway package` again."
     image, _ = layout.read(folder)
     if image.digest != package.image_digest:

@@ -9,13 +9,12 @@ import msgspec
 from slipway import recipe
 from slipway.adapters import dvc, files
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, emit, progress
-from slipway.commands.gate import TrackingUri
+from slipway.commands import METRICS, MODEL, Json, Root, TrackingUri, emit, progress
 from slipway.errors import Rejected
 from slipway.records import Metrics, ModelInfo, Tracked
 
 FILES = (
-    "artifacts/metrics.json",
+    str(METRICS),
     "artifacts/plots",
     "artifacts/validation.json",
     "params.yaml",
@@ -50,10 +49,10 @@ def note(repository: Repository, uri: str) -> Tracked:
     root = repository.root
     if missing := [name for name in FILES if not (root / name).exists()]:
         raise Rejected(f"the pipeline has not run to its end: {', '.join(missing)} does not exist", "Run `dvc repro`.")
-    model = files.read_record(ModelInfo, root / "artifacts/model/model.json")
+    model = files.read_record(ModelInfo, root / MODEL / "model.json")
     run = mlflow.Run(
         parameters=dict(_flat(files.parse_yaml(files.read_bytes(root / "params.yaml"), "params.yaml"))),
-        metrics=dict(_measured(files.read_record(Metrics, root / "artifacts/metrics.json"))),
+        metrics=dict(_measured(files.read_record(Metrics, root / METRICS))),
         tags=tags(repository, model),
         files=tuple(root / name for name in FILES),
     )
@@ -62,7 +61,7 @@ def note(repository: Repository, uri: str) -> Tracked:
 
 def tags(repository: Repository, model: ModelInfo) -> dict[str, str]:
     """Where a model comes from, in the words of MLflow's tags."""
-    made = datetime.fromtimestamp((repository.root / "artifacts/model/model.onnx").stat().st_mtime, UTC)
+    made = datetime.fromtimestamp((repository.root / MODEL / "model.onnx").stat().st_mtime, UTC)
     return {
         "model_digest": model.model_digest,
         "recipe_digest": recipe.digest(files.read_matching(repository.root, recipe.PATTERNS)),
