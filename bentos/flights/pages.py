@@ -56,11 +56,11 @@ def choice(column: Column) -> dict[str, Any]:
     return plain | ({"choices": column.choices} if column.choices else {"expected": EXPECTED[column.kind](column)})
 
 
-def version(release: str, bundle: Bundle, info: ModelInfo) -> Answer:
+def version(bundle: Bundle, info: ModelInfo) -> Answer:
     """Answer /version: the chain from this process back to the commit and the data."""
     return _json(
         {
-            "release": release,
+            "release": bundle.version,
             "bento": f"flights:{bundle.version}",
             "model_digest": bundle.model_digest,
             "recipe_digest": bundle.recipe_digest,

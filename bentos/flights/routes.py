@@ -35,8 +35,8 @@ encode = msgspec.json.Encoder().encode
 class Application:
     """Answers our routes and hands BentoML's on. The model is opened when the server starts, not when this is made."""
 
-    def __init__(self, inner: Asgi, folder: Path, release: str | None) -> None:
-        self._inner, self._folder, self._release = inner, folder, release
+    def __init__(self, inner: Asgi, folder: Path) -> None:
+        self._inner, self._folder = inner, folder
         self._answers = pages.still(folder)
         self._waiting = 0
         self._predictor: Predictor | None = None
@@ -67,9 +67,9 @@ class Application:
             answer = pages.Answer(503, b"application/json", encode(self._refusal))
             self._answers |= {"/readyz": answer, "/version": answer}
         else:
-            self._version = self._release or predictor.bundle.version
+            self._version = predictor.bundle.version
             self._model = predictor.info.model_digest.removeprefix("sha256:")[:12]
-            self._answers["/version"] = pages.version(self._version, predictor.bundle, predictor.info)
+            self._answers["/version"] = pages.version(predictor.bundle, predictor.info)
 
     async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
         start = perf_counter()
@@ -78,6 +78,8 @@ class Application:
             body = self._answer(await self._body(receive))
         except Refused as refused:
             await _refuse(send, "/predict", refused.problem)
+        except _Gone:
+            return
         else:
             telemetry.requests("/predict", 200).inc()
             await _reply(send, 200, body, JSON)
@@ -116,6 +118,10 @@ class Application:
         await _reply(send, answer.status, answer.body, (b"content-type", answer.kind), *pages.HEADERS)
 
 
+class _Gone(Exception):
+    """The client hung up before its body was here: nobody waits for an answer."""
+
+
 def _wrong_method(right: str) -> Problem:
     return Problem(405, "method", f"This path answers {right} only.", allowed=right)
 
@@ -139,6 +145,8 @@ async def _read(receive: Receive) -> bytes:
     parts, size, more = [], 0, True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
         part = message.get("body", b"")
         size += len(part)
         if size <= MAX_BYTES:

@@ -5,7 +5,6 @@ application that BentoML builds, with its middleware. Pinned to the version in r
 """
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ class FastService(bentoml.Service[Any]):  # type: ignore[misc]  # bentoml loads 
     def to_asgi(self, is_main: bool = True) -> Application:  # BentoML's signature
         """Build the application of one worker."""
         inner = super().to_asgi(is_main=is_main)
-        return Application(inner, Path(__file__).parent, os.environ.get("SLIPWAY_RELEASE"))
+        return Application(inner, Path(__file__).parent)
 
     @property
     def openapi_spec(self) -> dict[str, Any]:

@@ -177,6 +177,15 @@ def test_serving_another_image_than_the_released_is_refused(finished: Any, copy:
     assert "release 1.0.0 is sha256:" in refused(finished, clone, "slipway", "serve", "--release", "1.0.0")
 
 
+def test_serving_a_version_that_the_image_does_not_hold_is_refused(finished: Any, copy: Copy) -> None:
+    """A prediction carries the version that is baked into the image; under another one nothing is served."""
+    clone = copy()
+    shutil.copy(clone / "releases/1.0.0.json", clone / "releases/3.0.0.json")
+    shutil.copytree(clone / "build/images/1.0.0", clone / "build/images/3.0.0")
+
+    assert "release 3.0.0 holds 1.0.0" in refused(finished, clone, "slipway", "serve", "--release", "3.0.0")
+
+
 def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
     """A release to an environment that there is not names those that there are, and a path is none."""
     clone = copy()
@@ -187,7 +196,7 @@ def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
 
 
 def test_serve_ends_with_its_service(finished: Any, copy: Copy, tmp_path: Path) -> None:
-    """`slipway serve` does not outlive a service that was killed: it says so and is broken."""
+    """`slipway serve` does not outlive a service that was killed: it says so, is broken, and leaves no worker."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -203,3 +212,5 @@ def test_serve_ends_with_its_service(finished: Any, copy: Copy, tmp_path: Path) 
 
     assert process.wait(30) == 2
     assert "ended by itself" in said.read_text()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)), "a worker of the killed service still listens"

@@ -55,9 +55,11 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def service(built: Path) -> Iterator[str]:
-    """Address of a process that serves the bento, told to be release 9.9.9."""
-    with bento.serving(built, free_port(), {"SLIPWAY_RELEASE": "9.9.9"}) as address:
-        yield address
+    """Address of a process that serves the bento, in an environment that names another release."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLIPWAY_RELEASE", "9.9.9")
+        with bento.serving(built, free_port()) as address:
+            yield address
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import routes
+import telemetry
 from routes import Application
 
 from .conftest import FLIGHT
@@ -27,7 +28,7 @@ async def silent(*_: Any) -> None:
 @pytest.fixture(scope="module")
 def application(built: Path) -> Application:
     """An application with its model open, as after start-up."""
-    made = Application(silent, built / "src", None)
+    made = Application(silent, built / "src")
     asyncio.run(made({"type": "lifespan"}, silent, silent))
     return made
 
@@ -83,14 +84,29 @@ def test_too_many_waiting_requests_are_sent_away(application: Application, monke
 
 def test_before_start_up_nothing_is_predicted(built: Path) -> None:
     """An application whose model is not open yet answers 503."""
-    status, answer = asyncio.run(call(Application(silent, built / "src", None), body(json.dumps(FLIGHT).encode())))
+    status, answer = asyncio.run(call(Application(silent, built / "src"), body(json.dumps(FLIGHT).encode())))
     assert (status, answer["error"]) == (503, "The service is starting.")
 
 
-def test_the_release_is_the_bundles_unless_named(application: Application, built: Path) -> None:
-    """Without SLIPWAY_RELEASE a prediction carries the version that is baked into the bento."""
-    _, answer = asyncio.run(call(application, body(json.dumps(FLIGHT).encode())))
-    assert answer["version"] == json.loads((built / "src/bundle.json").read_text())["version"]
+def test_a_client_that_hangs_up_is_not_counted(application: Application) -> None:
+    """A body that breaks off gets no answer, and is no refusal: nobody asked anything."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    coming = iter([body(b'{"date"', more=True), {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(coming)
+
+    counters = [telemetry.requests("/predict", 400), telemetry.rejected("json")]
+    before = [counter.collect()[0].samples[0].value for counter in counters]
+    scope = {"type": "http", "path": "/predict", "method": "POST", "headers": [JSON_HEADER]}
+    asyncio.run(application(scope, receive, send))
+
+    assert sent == []
+    assert [counter.collect()[0].samples[0].value for counter in counters] == before
 
 
 @GENEROUS

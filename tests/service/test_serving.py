@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -30,12 +32,9 @@ def test_termination_ends_it_cleanly(built: Path, tmp_path: Path) -> None:
         assert requests.post(f"{bento.address(port)}/predict", json=FLIGHT, timeout=30).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-        with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)
+        assert not _listens(port)
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert not _answers(port)
+        bento.kill_all(tmp_path)
 
 
 def test_nothing_is_left_behind(built: Path) -> None:
@@ -44,7 +43,18 @@ def test_nothing_is_left_behind(built: Path) -> None:
     with suppress(ZeroDivisionError), bento.serving(built, port):
         assert _answers(port)
         raise ZeroDivisionError
-    assert not _answers(port)
+    assert not _listens(port)
+
+
+def test_a_killed_service_leaves_no_worker(built: Path) -> None:
+    """Its worker has a session of its own and outlives it; when the block ends it is gone, and the port is free."""
+    port = free_port()
+    with bento.serving(built, port):
+        killed = [child for child in psutil.Process().children() if str(port) in child.cmdline()]
+        assert len(killed) == 1
+        killed[0].kill()
+        killed[0].wait(10)
+    assert not _listens(port)
 
 
 def test_a_bento_that_does_not_start_is_broken(tmp_path: Path) -> None:
@@ -52,6 +62,11 @@ def test_a_bento_that_does_not_start_is_broken(tmp_path: Path) -> None:
     (tmp_path / "service.py").write_text("raise ImportError('no such thing')\n")
     with pytest.raises(Broken, match="no service answers"), bento.serving(tmp_path, free_port()):
         pass
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _answers(port: int) -> bool:

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
 
 from slipway import records
 from slipway.errors import Broken
@@ -94,7 +95,7 @@ def _settle(bento: Path) -> None:
 
 
 @contextmanager
-def serving(bento: Path, port: int, variables: Mapping[str, str] | None = None) -> Iterator[str]:
+def serving(bento: Path, port: int) -> Iterator[str]:
     """Run a bento on a loopback port until the block ends; yields its address once it answers /livez.
 
     Raises:
@@ -102,18 +103,17 @@ def serving(bento: Path, port: int, variables: Mapping[str, str] | None = None) 
 
     """
     with tempfile.TemporaryDirectory(prefix="slipway-serve-") as temporary:
-        log = Path(temporary, "log")
-        environment = _environment(Path(temporary, "home")) | dict(variables or {})
+        log, home = Path(temporary, "log"), Path(temporary, "home")
         with log.open("wb") as stream:
-            # A session of its own, so that whatever it started ends with it.
+            # A session of its own: Ctrl-C reaches it by us, once.
             process = subprocess.Popen(
-                _serve(bento, port), env=environment, stdout=stream, stderr=stream, start_new_session=True
+                _serve(bento, port), env=_environment(home), stdout=stream, stderr=stream, start_new_session=True
             )
         try:
             _wait(process, address(port), log)
             yield address(port)
         finally:
-            _stop(process)
+            _stop(process, home)
 
 
 def address(port: int) -> str:
@@ -138,13 +138,26 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _stop(process: "subprocess.Popen[bytes]", home: Path) -> None:
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    kill_all(home)
+    process.wait()
+
+
+def kill_all(home: Path) -> None:
+    """Kill what was started with this BENTOML_HOME: a worker has a session of its own, and outlives a killed parent."""
+    marked = str(home.resolve())
+    left = [
+        process
+        for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get("BENTOML_HOME") == marked
+    ]
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, STOP_SECONDS)  # the port is free when they are gone, not when they are told to go
 
 
 def _serve(bento: Path, port: int) -> list[str]:

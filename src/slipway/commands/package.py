@@ -58,7 +58,7 @@ def build(root: Path, bundle: Bundle) -> Package:
         lock,
         oci.layer(tree, PREFIX),
         created_by=f"slipway package {bundle.version}",
-        env={"SLIPWAY_RELEASE": bundle.version},
+        env={},
         labels={
             "org.opencontainers.image.version": bundle.version,
             "org.opencontainers.image.revision": bundle.source_commit,

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from slipway.adapters import layout
+from slipway.adapters import files, layout
 from slipway.commands import BUILD, Root, console, shelf
-from slipway.commands.package import PREFIX
+from slipway.commands.package import BUNDLE, PREFIX
 from slipway.errors import Broken, Rejected
+from slipway.records import Bundle
 
 Version = Annotated[
     str | None, typer.Option("--release", envvar="SLIPWAY_RELEASE", help="By default, production's recorded stable.")
@@ -41,9 +42,10 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as folder:
         image = Path(folder, "image")
         _unpack(root, version, image)
-        with bento.serving(image / PREFIX / "bento", port, {"SLIPWAY_RELEASE": version}) as address:
+        with bento.serving(image / PREFIX / "bento", port) as address:
             console.print(f"serving [bold]{version}[/] at {address}")
             until_ended(address)
+            console.print("stopped")
 
 
 def _unpack(root: Path, version: str, into: Path) -> None:
@@ -59,6 +61,9 @@ def _unpack(root: Path, version: str, into: Path) -> None:
             f"the image at hand is {facts.digest}, release {version} is {record.package.image_digest}",
             "Package that release's commit again, or pull its image.",
         )
+    bundle = files.read_record(Bundle, into / BUNDLE)
+    if bundle.version != version:
+        raise Rejected(f"the image of release {version} holds {bundle.version}", f"releases/{version}.json is wrong.")
 
 
 def until_ended(address: str) -> None:
@@ -67,4 +72,3 @@ def until_ended(address: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     if signal.sigwait(awaited) == signal.SIGCHLD:
         raise Broken(f"the service at {address} ended by itself", "Run it again; its memory or its port may be gone.")
-    console.print("stopped")
