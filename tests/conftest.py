@@ -16,6 +16,12 @@ import yaml
 
 from slipway import quiet  # noqa: F401  # before any library reads the environment
 
+# Neither the user's git configuration (signing, hooks) nor the GIT_DIR of a hook that runs the tests is part of them.
+for name in [name for name in os.environ if name.startswith("GIT_")]:
+    del os.environ[name]
+os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
 ROOT = Path(__file__).parents[1]
 MONTHS = ("2013-03", "2013-04")
 FLIGHTS_A_MONTH = 2400

@@ -194,34 +194,6 @@ class Stable(_Frozen, frozen=True, kw_only=True):
     environments: dict[str, str]
 
 
-class Asked(_Frozen, frozen=True, kw_only=True):
-    """A real flight, what the release said of it, and what happened."""
-
-    date: str
-    sched_dep_time: int
-    flight: str
-    origin: str
-    dest: str
-    probability: float
-    called_late: bool
-    arr_delay: int
-
-
-class DemoResult(_Frozen, frozen=True, kw_only=True):
-    """build/demo/result.json: what Git, MLflow and the running service say when the demo is over."""
-
-    schema_version: int = 1
-    version: str  # Git: production's recorded stable
-    git_head: str
-    release_commit: str
-    image: str  # Git: what Argo CD would apply
-    source_commit: str
-    data_digest: str
-    champion_version: str  # MLflow
-    model_digest: str
-    predictions: tuple[Asked, ...]  # the service
-
-
 class CheckedMonth(_Frozen, frozen=True, kw_only=True):
     """A month of flights that passed validation; `late_share` is None when no flight of it has a known truth."""
 

@@ -43,12 +43,17 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def finished(small_repository: Path) -> Iterator[Demo]:
-    """A demo that reached its end and serves on."""
+def finished(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that reached its end and serves on, whatever the user's git is configured to do."""
+    hooks = tmp_path_factory.mktemp("git")
+    (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "pre-commit").chmod(0o755)
+    (hooks / "config").write_text(f"[core]\nhooksPath = {hooks}\n[commit]\ngpgsign = true\n[gpg]\nprogram = false\n")
+    hostile = {"GIT_CONFIG_GLOBAL": str(hooks / "config"), "GIT_DIR": str(hooks / "elsewhere")}
     process = subprocess.Popen(
         [sys.executable, "-m", "slipway", "demo", "--serve"],
         cwd=small_repository,
-        env=os.environ | IDENTITY | {"PYTHONPATH": str(small_repository / "src")},
+        env=os.environ | hostile | {"PYTHONPATH": str(small_repository / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,22 @@ def test_check_fails_without_the_alias(finished: Any) -> None:
 
     assert done.returncode == 1
     assert "no model has the alias" in done.stderr
+
+
+def test_check_fails_without_a_stable(finished: Any, copy: Callable[[], Path]) -> None:
+    """A recorded stable that names no release of production is a sentence, not a crash."""
+    origin, clone = finished.folder / "origin.git", copy()
+    head = git(origin, "rev-parse", "main")
+    (clone / "releases/stable.json").write_text('{"schema_version": 1, "environments": {}}')
+    for command in (["commit", "-qam", "Forget"], ["push", "-q", str(origin), "HEAD:main"]):
+        assert finished.run("git", *command, folder=clone).returncode == 0
+    try:
+        done = finished.run("slipway", "demo", "--check")
+    finally:
+        git(origin, "update-ref", "refs/heads/main", head)
+
+    assert done.returncode == 1, done.stderr
+    assert "production has no recorded stable" in done.stderr
 
 
 def test_zz_check_fails_without_the_service(finished: Any) -> None:

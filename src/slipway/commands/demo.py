@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from slipway import demo as story
@@ -22,13 +23,21 @@ from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, console, emit, progress, shelf
 from slipway.commands.serve import until_ended
+from slipway.demo import Asked, DemoResult
 from slipway.errors import Broken, Rejected
-from slipway.records import Asked, DemoResult
 from slipway.schema import TARGET_MINUTES
 
 FOLDER = Path("build/demo")
 READY_SECONDS = 90
 MACHINE = {"NAME": "slipway", "EMAIL": "slipway@demo.invalid"}
+GIT = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in MACHINE.items()} | {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    # Without the user's configuration git would not read a tree of another owner, which a container mounts.
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Stage:
     """Where the demo plays: a bare origin, a clone of it, a registry of models, and a service."""
 
     root: Path
+    console: Console  # for the story
 
     @property
     def origin(self) -> Path:
@@ -63,11 +73,10 @@ class Stage:
         return f"sqlite:///{self.root / 'mlflow.db'}"
 
     def environment(self) -> dict[str, str]:
-        """What commands in the clone see: the clone's own code, this environment's tools, the machine's identity."""
-        identity = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in MACHINE.items()}
+        """What commands in the clone see: the clone's own code, and this environment's tools."""
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         code = {"PYTHONPATH": str(self.clone / "src"), "PATH": tools, "MLFLOW_TRACKING_URI": self.tracking_uri}
-        return os.environ | identity | code
+        return os.environ | code
 
 
 def demo(
@@ -88,7 +97,8 @@ def demo(
     slipway demo --check      # in another terminal, while it serves
     ```
     """
-    stage = Stage((root / FOLDER).resolve())
+    stage = Stage((root / FOLDER).resolve(), progress if as_json else console)
+    _leave_the_users_git()
     if check:
         emit(
             _check(stage), f"[green]holds[/] Git, MLflow and the service say what {stage.result} says", as_json=as_json
@@ -98,6 +108,13 @@ def demo(
     _play(stage, Repository(root.resolve()), keep=serve)
     if as_json:
         sys.stdout.write(stage.result.read_text(encoding="utf-8"))
+
+
+def _leave_the_users_git() -> None:
+    """Play with no signing, hooks or ignored files of the user, nor in the repository whose hook has started us."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]
+    os.environ.update(GIT)
 
 
 def _check(stage: Stage) -> DemoResult:
@@ -113,10 +130,10 @@ def _check(stage: Stage) -> DemoResult:
 def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     from slipway.commands.demo_facts import collect
 
-    console.print("[bold]Will a flight arrive 15 minutes late?[/] New York, 2013, scene 1: the first release.")
-    console.print(f"[dim]in {stage.root}; the commands run in its clone/[/]\n", soft_wrap=True)
+    stage.console.print("[bold]Will a flight arrive 15 minutes late?[/] New York, 2013, scene 1: the first release.")
+    stage.console.print(f"[dim]in {stage.root}; the commands run in its clone/[/]\n", soft_wrap=True)
     if dirty := source.dirty():
-        console.print(f"[yellow]not seen here, because no commit holds it:[/] {', '.join(dirty[:3])}\n")
+        stage.console.print(f"[yellow]not seen here, because no commit holds it:[/] {', '.join(dirty[:3])}\n")
     started = time.monotonic()
     _set_up(stage, source)
     for step in story.STEPS:
@@ -128,16 +145,17 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
         with progress.status("asking the release about ten flights of the next month"):
             result = collect(stage.clone, stage.tracking_uri, address)
         files.write_record(stage.result, result)
-        console.print(_table(result.predictions))
-        console.print("[dim]It warns from one in six on: a missed delay costs as much as five false alarms.[/]")
-        console.print(story.chain(result.predictions[0], result), soft_wrap=True)
+        stage.console.print(_table(result.predictions))
+        stage.console.print("[dim]It warns from one in six on: a missed delay costs as much as five false alarms.[/]")
+        stage.console.print(story.chain(result.predictions[0], result), soft_wrap=True)
         took = f"{time.monotonic() - started:.0f} s"
-        console.print(
+        stage.console.print(
             f"\n[bold]{took}[/] {stage.result} holds it, asked of Git, MLflow and the service.", soft_wrap=True
         )
         if keep:
-            console.print(f"Serving {version} at {address} until Ctrl-C.")
+            stage.console.print(f"Serving {version} at {address} until Ctrl-C.")
             until_ended(address)
+            stage.console.print("stopped")
 
 
 def _set_up(stage: Stage, source: Repository) -> None:
@@ -156,26 +174,33 @@ def _step(stage: Stage, step: story.Step) -> None:
     with progress.status(f"{step.title}  [dim]{step.command}[/]"):
         code, output = _run(stage, step.command.split(" "))
     if code:
-        console.print(output, markup=False)
+        stage.console.print(output, markup=False)
         raise Broken(f"`{step.command}` ended with exit code {code} in {stage.clone}", "What it printed stands above.")
-    _done(step, started)
+    _done(step, started, stage.console)
 
 
-def _done(step: story.Step, started: float) -> None:
+def _done(step: story.Step, started: float, console: Console) -> None:
     took = f"{time.monotonic() - started:.1f} s"
     line = f"[green]✓[/] {step.title:<36} [cyan]{took:>7}[/]  [bold]{step.command}[/]\n  [dim]{step.look}[/]"
     console.print(line, soft_wrap=True)
 
 
 def _run(stage: Stage, command: list[str]) -> tuple[int, str]:
-    """Run a command to its end; an interrupt ends it before it is passed on."""
+    """Run a command to its end; an interrupt ends it, and what it has started, before it is passed on."""
     with subprocess.Popen(
-        command, cwd=stage.clone, env=stage.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=stage.clone,
+        env=stage.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             output, _ = process.communicate()
         except BaseException:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # it works in a clone that the next demo makes anew
             raise
     return process.returncode, output
 
@@ -203,7 +228,10 @@ def _service(stage: Stage, version: str) -> Iterator[str]:
     command = ["slipway", "serve", "--release", version, "--port", str(port)]
     with (
         log.open("wb") as stream,
-        subprocess.Popen(command, cwd=stage.clone, env=stage.environment(), stdout=stream, stderr=stream) as process,
+        # In a session of its own Ctrl-C does not reach it beside our SIGTERM, while it ends its service.
+        subprocess.Popen(
+            command, cwd=stage.clone, env=stage.environment(), stdout=stream, stderr=stream, start_new_session=True
+        ) as process,
     ):
         try:
             with progress.status("starting the service"):
@@ -212,6 +240,7 @@ def _service(stage: Stage, version: str) -> Iterator[str]:
             _done(
                 story.Step("serve exactly that release", " ".join(command), f"{address}, build/demo/service.log"),
                 started,
+                stage.console,
             )
             yield address
         finally:

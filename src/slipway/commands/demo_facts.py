@@ -8,9 +8,10 @@ import requests
 from slipway import features, records
 from slipway.adapters import flights
 from slipway.adapters.git import Repository
+from slipway.demo import Asked, DemoResult
 from slipway.errors import Rejected
 from slipway.manifests import tree
-from slipway.records import Asked, DemoResult, Release, Stable
+from slipway.records import Release, Stable
 
 ENVIRONMENT = "production"
 FLIGHTS = 10
@@ -29,7 +30,9 @@ def collect(clone: Path, tracking_uri: str, address: str) -> DemoResult:
     repository = Repository(clone)
     repository.fetch()
     stable = records.loads(Stable, _at_main(repository, "releases/stable.json"), "releases/stable.json")
-    version = stable.environments[ENVIRONMENT]
+    version = stable.environments.get(ENVIRONMENT)
+    if version is None:
+        raise Rejected(f"{ENVIRONMENT} has no recorded stable on main", AGAIN)
     release = records.loads(Release, _at_main(repository, f"releases/{version}.json"), f"releases/{version}.json")
     bundle = release.package.bundle
     commit = repository.git("log", "--format=%H", f"--grep=^Slipway-Release: {version}$", "origin/main")
