@@ -31,6 +31,7 @@ def test_demo_connects_to_loopback_only(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "htons(53)" not in trace.read_text(), "a name was looked up; where the resolver is local, too, that is a try"
     addresses = [first or second for first, second in INTERNET.findall(trace.read_text())]
     assert addresses, "the trace holds no connection at all: the demo asks its own service, so the trace is broken"
     assert [address for address in addresses if not address.startswith(LOOPBACK)] == []
