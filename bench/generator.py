@@ -88,6 +88,19 @@ async def run(load: Load, port: int, connections: int, seconds: float) -> None:
         await asyncio.sleep(0.001 if load.rate else 0.05)  # uvloop counts in milliseconds
     load.running = False
     await asyncio.sleep(0.2)
+    _charge(load, made)
+
+
+def _charge(load: Load, made: list[Connection]) -> None:
+    """Count each request of a fixed rate that was due and has no answer yet, with the time it has waited so far."""
+    if load.rate is None:
+        return
+    now = time.perf_counter()
+    for connection in made:
+        late = [*connection.due, *([connection.since] if connection.busy else [])]
+        load.latencies += [now - due for due in late]
+        load.statuses["unanswered"] += len(late)
+    load.statuses = +load.statuses
 
 
 def _waiting(connection: Connection) -> int:
@@ -114,7 +127,7 @@ def main() -> None:
     idle = 1 - (time.process_time() - used) / (time.perf_counter() - start)
     ordered = sorted(load.latencies) or [float("nan")]
     result = {
-        "per_second": len(load.latencies) / args.seconds,
+        "per_second": (len(load.latencies) - load.statuses["unanswered"]) / args.seconds,
         "p50_ms": ordered[len(ordered) // 2] * 1000,
         "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
         "statuses": load.statuses,
