@@ -11,8 +11,9 @@ import msgspec
 from slipway.errors import Broken
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e9)]  # infinity is none
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +64,7 @@ class Train(_Section, frozen=True):
     """The estimators, and how the better one is found: log loss on the last `validation_days` of training."""
 
     validation_days: Count
-    seed: int
+    seed: Seed
     parity: Positive  # largest |probability of ONNX - probability of the estimator| on the test split
     logistic_regression: LogisticRegression
     hist_gradient_boosting: HistGradientBoosting
@@ -74,11 +75,11 @@ class Evaluate(_Section, frozen=True):
 
     missed_cost: Positive  # a late flight that was not foreseen
     false_alarm_cost: Positive
-    bootstrap_rounds: Count  # day-block bootstrap
+    bootstrap_rounds: Annotated[int, msgspec.Meta(ge=1, le=100_000)]  # day-block bootstrap
     confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)]  # at 0 an interval is a point, at 1 it is all draws
     slice_min_rows: Count  # smaller slices are reported without a metric
     importance_rows: Count
-    seed: int
+    seed: Seed
 
 
 class Budget(_Section, frozen=True):

@@ -92,6 +92,34 @@ def test_check_fails_without_a_stable(finished: Any, copy: Callable[[], Path]) -
     assert "production has no recorded stable" in done.stderr
 
 
+def test_a_second_demo_waits_its_turn(finished: Any) -> None:
+    """While one plays or serves, another is told so, and touches nothing of it."""
+    done = finished.run("slipway", "demo")
+
+    assert done.returncode == 2
+    assert "a demo is playing" in done.stderr
+    assert finished.run("slipway", "demo", "--check").returncode == 0
+
+
+def test_demo_plays_at_the_root_of_a_clone_only(finished: Any, tmp_path: Path) -> None:
+    """In a folder of the clone, or outside of any, nothing is made."""
+    for folder in (finished.root / "docs", tmp_path):
+        done = finished.run("slipway", "demo", folder=folder)
+        assert done.returncode == 2
+        assert "not the root of a clone" in " ".join(done.stderr.split())
+        assert not (folder / "build").exists()
+
+
+def test_serving_on_a_port_in_use_is_refused(finished: Any) -> None:
+    """The other's answers would read as ours."""
+    port = (finished.folder / "service").read_text().rpartition(":")[2]
+    done = finished.run("slipway", "serve", "--release", "1.0.0", "--port", port, folder=finished.folder / "clone")
+
+    assert done.returncode == 2
+    assert f"port {port} cannot be had" in done.stderr
+    assert "serving" not in done.stdout
+
+
 def test_zz_check_fails_without_the_service(finished: Any) -> None:
     """Stopping the demo stops its service, and that is seen; the name keeps this test the last of its file."""
     address = (finished.folder / "service").read_text()

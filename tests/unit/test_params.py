@@ -1,6 +1,7 @@
 """What params.yaml may say."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,3 +30,25 @@ def test_guards_are_read_whatever_the_other_sections_say() -> None:
     assert found == params.Guards(gate=params.parse(raw).gate, evaluate=params.parse(raw).evaluate)
     with pytest.raises(Broken, match="evaluate"):
         params.guards({"gate": raw["gate"]}, "base")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("train", "seed", -1),
+        ("evaluate", "bootstrap_rounds", 10**14),
+        ("evaluate", "missed_cost", float("inf")),
+        ("prepare", "test_months", 0),
+        ("prepare", "tset_months", 1),
+        ("gate", "auc_floor", 1.5),
+        ("gate", "auc_floor", float("nan")),
+        ("validate", "duplicates", "yes"),
+    ],
+)
+def test_a_value_out_of_bounds_is_broken(section: str, key: str, value: Any) -> None:
+    """The section and the key are named."""
+    raw = files.parse_yaml(TEXT, "params.yaml")
+    raw[section][key] = value
+
+    with pytest.raises(Broken, match=section):
+        params.parse(raw)

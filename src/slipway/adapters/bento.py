@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -99,9 +100,10 @@ def serving(bento: Path, port: int) -> Iterator[str]:
     """Run a bento on a loopback port until the block ends; yields its address once it answers /livez.
 
     Raises:
-        Broken: it ended, or did not answer in time; says what it wrote.
+        Broken: the port is in use, or it ended, or did not answer in time; says what it wrote.
 
     """
+    _free(port)
     with tempfile.TemporaryDirectory(prefix="slipway-serve-") as temporary:
         log, home = Path(temporary, "log"), Path(temporary, "home")
         with log.open("wb") as stream:
@@ -114,6 +116,16 @@ def serving(bento: Path, port: int) -> Iterator[str]:
             yield address(port)
         finally:
             _stop(process, home)
+
+
+def _free(port: int) -> None:
+    """Somebody else's answer on the port would read as ours."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Broken(f"port {port} cannot be had: {error.strerror}", "Stop its user, or name another.") from error
 
 
 def address(port: int) -> str:

@@ -1,5 +1,6 @@
 """`slipway demo`: the story on real data, in a throw-away clone, by the very commands a person would type."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -104,10 +105,25 @@ def demo(
             _check(stage), f"[green]holds[/] Git, MLflow and the service say what {stage.result} says", as_json=as_json
         )
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _play(stage, Repository(root.resolve()), keep=serve)
+    source = Repository(root.resolve())
+    if not (source.root / ".git").exists() or source.commit_of("HEAD") is None:
+        raise Broken(f"{source.root} is not the root of a clone with a commit", "Run it there, or name it: --root")
+    with _alone(stage):
+        _play(stage, source, keep=serve)
     if as_json:
         sys.stdout.write(stage.result.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _alone(stage: Stage) -> Iterator[None]:
+    """Hold the folder while the demo plays: a second one would make it anew under the first."""
+    stage.root.parent.mkdir(parents=True, exist_ok=True)
+    with stage.root.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Broken(f"a demo is playing in {stage.root}", "Wait until it ends, or stop it.") from None
+        yield
 
 
 def _leave_the_users_git() -> None:

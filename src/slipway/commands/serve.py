@@ -20,7 +20,7 @@ Version = Annotated[
 
 def serve(
     release: Version = None,
-    port: Annotated[int, typer.Option("--port", help="Of 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of 127.0.0.1.")] = 3000,
     root: Root = Path(),
 ) -> None:
     """Serve a release on a loopback port, until Ctrl-C.
@@ -35,7 +35,6 @@ def serve(
     """
     from slipway.adapters import bento
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end the service before this process
     version = release or shelf.stable(root).environments.get("production")
     if version is None:
         raise Rejected("production has no recorded stable", "Name a release: slipway serve --release VERSION")
@@ -67,8 +66,8 @@ def _unpack(root: Path, version: str, into: Path) -> None:
 
 
 def until_ended(address: str) -> None:
-    """Return at Ctrl-C or SIGTERM; a service that ends by itself is an error."""
-    awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD}
+    """Return at Ctrl-C, or when ended from outside; a service that ends by itself is an error."""
+    awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     if signal.sigwait(awaited) == signal.SIGCHLD:
         raise Broken(f"the service at {address} ended by itself", "Run it again; its memory or its port may be gone.")
