@@ -223,17 +223,9 @@ def _run(stage: Stage, command: list[str]) -> tuple[int, str]:
 
 def _commit_lock(stage: Stage) -> None:
     """Commit what the pipeline computed, as the machine does in CI, when it is not what the commit says."""
-    changed = Repository(stage.clone).dirty()
-    if not changed:
-        return
-    for command in (
-        ["git", "add", "--", *changed],
-        ["git", "commit", "--quiet", "-m", "Record what the pipeline computed"],
-        ["git", "push", "--quiet", "origin", "HEAD:main"],
-    ):
-        code, output = _run(stage, command)
-        if code:
-            raise Broken(f"{' '.join(command)}: {output}", "Look at build/demo/clone.")
+    clone = Repository(stage.clone)
+    if changed := clone.dirty():
+        clone.publish(changed, "Record what the pipeline computed")
 
 
 @contextmanager
