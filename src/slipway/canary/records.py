@@ -201,3 +201,35 @@ class Verdict(_Frozen, frozen=True, kw_only=True):
     step: int
     started: float
     looked_at: float
+
+
+class MetricTrace(_Frozen, frozen=True, kw_only=True):
+    """One metric over the attempt; each row of numbers has one entry per stratum, in order of time."""
+
+    name: Kind
+    times: tuple[float, ...]  # when the stratum could first be judged
+    stable: tuple[ArmCount, ...]  # within the stratum
+    canary: tuple[ArmCount, ...]
+    abort: tuple[float, ...]
+    promote: tuple[tuple[float, ...], ...]  # by step, as `MetricEvidence.promote`
+
+
+class HeldSpan(_Frozen, frozen=True, kw_only=True):
+    """A stretch of time in which a reason blocked the promotion; `end` is None while it does."""
+
+    reason: Reason
+    detail: str
+    start: float
+    end: float | None
+
+
+class Trace(_Frozen, frozen=True, kw_only=True):
+    """How a verdict came about: what `slipway judge explain` draws."""
+
+    schema_version: int = 1
+    rollout: Rollout
+    verdict: Verdict
+    times: tuple[float, ...]  # of `abort`
+    abort: tuple[float, ...]  # evidence averaged over the metrics
+    metrics: tuple[MetricTrace, ...]
+    held: tuple[HeldSpan, ...]
