@@ -1,0 +1,204 @@
+"""The ledger: a database of every prediction that was answered, and of the truth about it, each of them once.
+
+A SQLite file, or PostgreSQL. What a call has stored survives the end of the process, and on SQLite also a loss of power
+where the disk keeps its word (every commit is synced; PostgreSQL does the same unless it is told otherwise).
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from slipway.adapters.ledger import schema
+from slipway.errors import Broken
+from slipway.predictions import Outcome, Prediction
+
+Stored = Literal["stored", "same", "conflict"]
+WAIT_SECONDS = 5  # for a lock, and for a server to answer
+BATCH = 500  # ids in one question
+CREATING = 0x511B  # the advisory lock of whoever makes the tables
+OWN = "Give the ledger a database of its own: sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name."
+
+
+class Ledger:
+    """An open ledger; threads and processes may share one database.
+
+    `url` is a SQLAlchemy address, `sqlite:////folder/ledger.db` or `postgresql+psycopg://user:password@host/name`. An
+    empty database is given its tables. With `read_only` nothing is ever written, and the tables must be there.
+
+    Raises:
+        Broken: the address is none, nothing answers there, or it holds something else. No password is in the message.
+
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        self.engine = _engine(url, read_only=read_only)
+        # The password is left out by naming what may be shown.
+        shown = self.engine.url
+        self._name = f"{shown.get_backend_name()} {shown.host or ''}{':' if shown.host else ''}{shown.database}"
+        with self.transaction() as connection:
+            _require(connection, self._name, create=not read_only)
+
+    def add(self, predictions: Sequence[Prediction]) -> int:
+        """Store predictions in one transaction, those that are not there yet; returns how many.
+
+        Raises:
+            Broken: nothing was stored.
+
+        """
+        rows = [
+            msgspec.structs.asdict(one.origin) | {"features": bytes(one.features).decode(), "decision": one.decision}
+            for one in predictions
+        ]
+        with self.transaction() as connection:
+            return len(_insert(connection, schema.predictions, rows))
+
+    def record(self, outcomes: Sequence[Outcome]) -> list[Stored]:
+        """Store the truth about predictions in one transaction; says of each, in order, what became of it.
+
+        The first label of an id is its truth. The same again is `same`; another is a `conflict`, which is kept apart
+        and never judged. A repetition without a rating takes nothing back.
+
+        Raises:
+            Broken: nothing was stored.
+
+        """
+        first: dict[str, Outcome] = {}
+        for one in outcomes:
+            first.setdefault(one.origin.id, one)
+        with self.transaction() as connection:
+            new = _insert(connection, schema.outcomes, [_row(one) for one in first.values()])
+            held = _held(connection, sorted(first.keys() - new))
+            held |= {id_: (first[id_].truth, first[id_].rating) for id_ in new}
+            said: list[Stored] = []
+            for one in outcomes:
+                said.append("stored" if one.origin.id in new else _again(one, held[one.origin.id]))
+                new.discard(one.origin.id)
+            _insert(
+                connection,
+                schema.restatements,
+                [
+                    {"id": one.origin.id, "truth": one.truth, "rating": one.rating or 0, "received_at": one.received_at}
+                    for one, what in zip(outcomes, said, strict=True)
+                    if what == "conflict"
+                ],
+            )
+        return said
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Work in one transaction: all of it is stored, or nothing.
+
+        Raises:
+            Broken: the database did not take it.
+
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise Broken(
+                f"the ledger ({self._name}) does not take part: {_reason(error, self.engine.url.password)}",
+                "Mend what it names: the address, the server, the disk.",
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.engine.dispose()
+
+
+def _again(one: Outcome, held: tuple[float, int | None]) -> Stored:
+    return "same" if one.truth == held[0] and one.rating in (None, held[1]) else "conflict"
+
+
+def _row(one: Outcome) -> dict[str, Any]:
+    said = {"truth": one.truth, "received_at": one.received_at, "rating": one.rating}
+    return msgspec.structs.asdict(one.origin) | said
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Insert the rows whose key is not there; returns the ids of those."""
+    if not rows:
+        return set()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
+    # In one order: two writers of the same ids then wait for each other in line, never in a circle.
+    ordered = sorted(rows, key=lambda row: str(row["id"]))
+    return set(connection.execute(statement, ordered).scalars())
+
+
+def _held(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[float, int | None]]:
+    table = schema.outcomes
+    held: dict[str, tuple[float, int | None]] = {}
+    for start in range(0, len(ids), BATCH):
+        asked = select(table.c.id, table.c.truth, table.c.rating).where(table.c.id.in_(ids[start : start + BATCH]))
+        held |= {id_: (truth, rating) for id_, truth, rating in connection.execute(asked)}
+    return held
+
+
+def _engine(url: str, *, read_only: bool) -> Engine:
+    try:
+        address = make_url(url)
+        driver = f"{address.get_backend_name()}+{address.get_driver_name()}"
+    except (ArgumentError, ValueError, SQLAlchemyError):
+        raise Broken("the ledger's address cannot be read", OWN) from None  # its text may hold a password
+    if driver == "postgresql+psycopg" and address.host is not None and "@" in address.host:
+        raise Broken("the ledger's address has an @ in its password", "Write %40 for it.")
+    if driver == "postgresql+psycopg" and address.database:
+        return create_engine(
+            address,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": WAIT_SECONDS},
+            execution_options={"postgresql_readonly": read_only},
+        )
+    if driver != "sqlite+pysqlite" or address.database in (None, "", ":memory:"):
+        raise Broken(f"the ledger cannot be kept in {driver} {address.database or ''}".rstrip(), OWN)
+    if read_only:
+        address = address.set(database=f"file:{address.database}", query={"mode": "ro", "uri": "true"})
+    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": WAIT_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")  # a reader and a writer at the same time
+            connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the lock at once: one that has read first could be refused without a wait.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _require(connection: Connection, name: str, *, create: bool) -> None:
+    """See that the tables are there, in this version; make them where the database is empty and `create` is given."""
+    if create and connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({CREATING})"))
+    names = inspect(connection).get_table_names()
+    if not names and create:
+        schema.METADATA.create_all(connection)
+        connection.execute(insert(schema.version), {"version": schema.VERSION})
+    elif not names:
+        raise Broken(
+            f"the ledger ({name}) is empty", "Start a service that writes it, or name the one that is written."
+        )
+    elif schema.version.name not in names:
+        raise Broken(f"the database ({name}) holds something else: {', '.join(sorted(names)[:3])}", OWN)
+    elif (found := connection.execute(select(schema.version.c.version)).scalar()) != schema.VERSION:
+        raise Broken(
+            f"the ledger ({name}) has schema {found}, this is slipway's {schema.VERSION}",
+            "Run the slipway that wrote it, or give this one an empty database.",
+        )
+
+
+def _reason(error: SQLAlchemyError, password: object) -> str:
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return said.replace(str(password), "***") if password else said

@@ -1,0 +1,68 @@
+"""The ledger's tables: what was answered, and what was true. The same on SQLite and on PostgreSQL."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+VERSION = 1
+METADATA = MetaData()
+FINITE = 1e300  # neither infinity nor NaN lies between it and its negative; one of them would spoil every sum
+
+
+def _finite(name: str) -> CheckConstraint:
+    return CheckConstraint(f"{name} BETWEEN -{FINITE} AND {FINITE}", name=f"finite_{name}")
+
+
+def _origin() -> tuple[Column[str] | Column[float] | CheckConstraint, ...]:
+    """Say what a signed id says: it makes a label a fact of its own, wherever its prediction still is."""
+    return (
+        Column("id", Text, primary_key=True),
+        Column("call", Text, nullable=False),
+        Column("at", Double, nullable=False),
+        Column("environment", Text, nullable=False),
+        Column("release", Text, nullable=False),
+        Column("pod", Text, nullable=False),
+        Column("score", Double, nullable=False),
+        _finite("score"),
+    )
+
+
+version = Table("schema_version", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
+
+predictions = Table(
+    "predictions",
+    METADATA,
+    *_origin(),
+    Column("features", Text, nullable=False),  # JSON, as it was sent
+    Column("decision", Boolean, nullable=False),
+    Index("predictions_by_time", "environment", "at"),
+)
+
+outcomes = Table(
+    "outcomes",
+    METADATA,
+    *_origin(),
+    Column("truth", Double, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("rating", Integer),
+    _finite("truth"),
+    Index("outcomes_by_time", "environment", "at"),
+)
+
+restatements = Table(
+    "restatements",  # what was said later, and differently, once each: kept for people, never judged
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("truth", Double, primary_key=True),
+    Column("rating", Integer, primary_key=True, autoincrement=False),  # 0 where none was given
+    Column("received_at", Double, nullable=False),
+    _finite("truth"),
+)
