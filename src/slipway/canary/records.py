@@ -207,6 +207,7 @@ class MetricTrace(_Frozen, frozen=True, kw_only=True):
     """One metric over the attempt; each row of numbers has one entry per stratum, in order of time."""
 
     name: Kind
+    required_from: int = 1  # the gated step, as in `Metric`
     times: tuple[float, ...]  # when the stratum could first be judged
     stable: tuple[ArmCount, ...]  # within the stratum
     canary: tuple[ArmCount, ...]
