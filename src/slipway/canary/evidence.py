@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Array = npt.NDArray[np.float64]
 
 TOLERATED = 1 / 4  # of the margin: what no canary is aborted for
 
@@ -27,6 +28,7 @@ TOLERATED = 1 / 4  # of the margin: what no canary is aborted for
 _WORSE = ((1 / 2, 1 / 6), (1, 1 / 6), (2, 1 / 6), (4, 1 / 6), (8, 1 / 6), (16, 1 / 6))  # beyond what is tolerated
 _HARMLESS = ((0.0, 1 / 2), (1 / 4, 1 / 4), (-1 / 2, 1 / 4))  # differences between the arms
 _NOT_BETTER = ((1 / 4, 1 / 3), (1, 1 / 3), (4, 1 / 3))  # beyond -TOLERATED: the first is "both are alike"
+_ANY = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # differences, where there is no margin
 
 _STAKED = 0.8  # of the cash at the start; the rest follows by 1/60 of it a stratum, for a regression that starts late
 _FOLLOWS = 1 / 60
@@ -74,6 +76,13 @@ def not_better(strata: Strata, *, margin: float, base: float) -> Array:
     """Log evidence (..., K) after each stratum that the canary is not better by a quarter of the margin."""
     tolerated = TOLERATED * margin
     return _evidence(strata, -tolerated, [(-tolerated + times * margin, share) for times, share in _NOT_BETTER], base)
+
+
+def differs(strata: Strata, *, base: float) -> Array:
+    """Log evidence (..., K) after each stratum that the arms differ, either way."""
+    up, down = (_evidence(strata, 0.0, [(sign * effect, 1) for effect in _ANY], base, restart=True) for sign in (1, -1))
+    either: Array = np.logaddexp(up, down) - np.log(2)
+    return either
 
 
 def _evidence(
