@@ -60,6 +60,7 @@ class Prediction(msgspec.Struct, gc=False):
     late: bool  # the decision: late if the probability is at or above the model's threshold
     version: str  # of the release that answered
     model: str  # first digits of the model's digest
+    id: str | msgspec.UnsetType = msgspec.UNSET  # to say the truth by, later; absent where nothing is remembered
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

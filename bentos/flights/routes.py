@@ -6,18 +6,25 @@ do not cover the route either; the ones that do are here: bytes, rows, seconds f
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 import pages
+import settings
 import telemetry
 from contract import MAX_BYTES, Prediction, Problem, Refused, decode
 from predictor import Predictor
-from slipway.errors import SlipwayError
+from slipway import identity
+from slipway.adapters import spool
+from slipway.errors import Broken, SlipwayError
+
+if TYPE_CHECKING:
+    from feedback import Feedback
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -41,6 +48,9 @@ class Application:
         self._waiting = 0
         self._predictor: Predictor | None = None
         self._refusal = Problem(503, "not-ready", "The service is starting.")
+        self._signer: identity.Signer | None = None
+        self._spool: spool.Writer | None = None
+        self._feedback: Feedback | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -50,26 +60,41 @@ class Application:
             await self._inner(scope, receive, send)
         elif scope["path"] == "/predict":
             await self._predict(scope, receive, send)
+        elif scope["path"] == "/feedback":
+            await self._take(scope, receive, send)
         elif scope["path"] in self._answers:
             await self._still(self._answers[scope["path"]], scope, send)
         elif scope["path"] in BENTOML:
-            await self._inner(scope, receive, send)
+            await self._probe(scope, receive, send)
         else:
-            routes = ("/predict", *self._answers, *sorted(BENTOML))
+            routes = ("/predict", "/feedback", *self._answers, *sorted(BENTOML))
             await _refuse(send, "other", Problem(404, "route", "There is nothing at this path.", allowed=routes))
 
     def _open(self) -> None:
         try:
-            self._predictor = predictor = Predictor(self._folder)
+            predictor = Predictor(self._folder)
+            if told := settings.read():
+                self._remember(told, predictor.bundle.version)
+            self._predictor = predictor
         except SlipwayError as error:
             logging.getLogger("slipway").error("not ready: %s", error.what)  # noqa: TRY400  # a sentence
-            self._refusal = Problem(503, "not-ready", f"The service has no model that it may serve: {error.what}.")
+            self._refusal = Problem(503, "not-ready", f"The service may not predict: {error.what}.")
             answer = pages.Answer(503, b"application/json", encode(self._refusal))
             self._answers |= {"/readyz": answer, "/version": answer}
         else:
             self._version = predictor.bundle.version
             self._model = predictor.info.model_digest.removeprefix("sha256:")[:12]
             self._answers["/version"] = pages.version(predictor.bundle, predictor.info)
+
+    def _remember(self, told: settings.Settings, release: str) -> None:
+        from feedback import Feedback  # SQL, and only where there is a ledger
+
+        signer = identity.Signer(told.keys[0], told.environment, release, told.pod, os.urandom(identity.NONCE_BYTES))
+        try:
+            self._spool = spool.Writer(told.spool, signer.process)
+        except spool.Full as error:
+            raise Broken(f"the spool cannot be written to: {error}", "Make room in SLIPWAY_SPOOL.") from error
+        self._signer, self._feedback = signer, Feedback(told)
 
     async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
         start = perf_counter()
@@ -102,13 +127,57 @@ class Application:
             raise Refused(self._refusal)
         flights, many = decode(body)
         scores, threshold = self._predictor.score(flights), self._predictor.info.threshold
-        answers = [Prediction(score, score >= threshold, self._version, self._model) for score in scores]
-        late = sum(answer.late for answer in answers)
+        version, model = self._version, self._model
+        if self._signer is None or self._spool is None:
+            answers = [Prediction(score, score >= threshold, version, model) for score in scores]
+            answer = encode(answers if many else answers[0])
+        else:
+            ids = self._signer.ids(time_ns(), scores)
+            answers = [
+                Prediction(score, score >= threshold, version, model, made)
+                for score, made in zip(scores, ids, strict=True)
+            ]
+            answer = encode(answers if many else answers[0])
+            try:  # a valid body has line breaks between its values only
+                self._spool.append(b'{"answer":%b,"request":%b}\n' % (answer, body.replace(b"\n", b" ")))
+            except spool.Full as full:
+                raise Refused(_no_room(str(full))) from None
+        late = sum(one.late for one in answers)
         if late:
             telemetry.LATE.inc(late)
         if late < len(answers):
             telemetry.ON_TIME.inc(len(answers) - late)
-        return encode(answers if many else answers[0])
+        return answer
+
+    async def _take(self, scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            _check_head(scope)
+            feedback = self._configured()
+            feedback.admit(scope["headers"])
+            status, body = await feedback.take(await self._body(receive))
+        except Refused as refused:
+            await _refuse(send, "/feedback", refused.problem)
+        except _Gone:
+            return
+        else:
+            telemetry.requests("/feedback", status).inc()
+            await _reply(send, status, body, JSON)
+
+    def _configured(self) -> "Feedback":
+        if self._predictor is None:
+            raise Refused(self._refusal)
+        if self._feedback is None:
+            raise Refused(Problem(503, "no-ledger", "No ledger is configured: no truth is taken here."))
+        return self._feedback
+
+    async def _probe(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Hand what a platform asks to BentoML, with what it cannot know: whether predictions can be kept."""
+        if self._spool and scope["path"] == "/readyz" and (problem := self._spool.problem()):
+            await _refuse(send, "/readyz", _no_room(problem))
+            return
+        if self._spool and scope["path"] == "/metrics":
+            telemetry.SPOOL.set(self._spool.waiting())
+        await self._inner(scope, receive, send)
 
     async def _still(self, answer: pages.Answer, scope: Message, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -116,6 +185,10 @@ class Application:
             return
         telemetry.requests(scope["path"], answer.status).inc()
         await _reply(send, answer.status, answer.body, (b"content-type", answer.kind), *pages.HEADERS)
+
+
+def _no_room(why: str) -> Problem:
+    return Problem(503, "spool", f"A prediction cannot be kept, so none is made: {why}.")
 
 
 class _Gone(Exception):
@@ -160,8 +233,13 @@ async def _read(receive: Receive) -> bytes:
 async def _refuse(send: Send, route: str, problem: Problem) -> None:
     telemetry.requests(route, problem.status).inc()
     telemetry.rejected(problem.reason).inc()
-    allow = [(b"allow", str(problem.allowed).encode())] if problem.status == 405 else []
-    await _reply(send, problem.status, encode(problem), JSON, *allow)
+    headers = {
+        401: (b"www-authenticate", b"Bearer"),
+        405: (b"allow", str(problem.allowed).encode()),
+        503: (b"retry-after", b"5"),
+    }
+    more = [headers[problem.status]] if problem.status in headers else []
+    await _reply(send, problem.status, encode(problem), JSON, *more)
 
 
 async def _reply(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:

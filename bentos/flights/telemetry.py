@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 # Fine below, where a prediction lives; 0.25 s is the objective that the canary is judged by, so it must be an edge.
 EDGES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
@@ -10,7 +10,13 @@ EDGES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 
 _requests = Counter("slipway_requests", "Requests by route and status", ["route", "status"])
 _predictions = Counter("slipway_predictions", "Flights by decision", ["decision"])
 _rejected = Counter("slipway_rejected_requests", "Refused requests by reason", ["reason"])
+_feedback = Counter("slipway_feedback", "Truths by what became of them", ["result"])
 LATENCY = Histogram("slipway_predict_seconds", "Time to answer /predict, from headers to body", buckets=EDGES)
+SPOOL = Gauge(
+    "slipway_spool_bytes",
+    "Predictions on this disk; a file is removed when all of it is in the ledger and the next is begun",
+    multiprocess_mode="livemostrecent",
+)
 LATE, ON_TIME = _predictions.labels("late"), _predictions.labels("on_time")
 
 
@@ -24,3 +30,9 @@ def requests(route: str, status: int) -> Counter:
 def rejected(reason: str) -> Counter:
     """Counter of a Problem's reason."""
     return _rejected.labels(reason)
+
+
+@cache
+def feedback(result: str) -> Counter:
+    """Counter of a receipt's result."""
+    return _feedback.labels(result)

@@ -25,7 +25,7 @@ source, model, requirements, bundle, out = map(Path, sys.argv[1:])
 bento.build(source, model, requirements, files.read_record(Bundle, bundle), out)
 """
 IMPORTS = """
-import json, sys, service
+import json, sys, feedback, service, shipper
 print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] == "slipway"]))
 """
 

@@ -9,9 +9,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import psutil  # type: ignore[import-untyped]
 
@@ -24,10 +25,15 @@ NAME = "flights"
 MODULES = (
     "__init__.py",
     "adapters/__init__.py",
+    "adapters/ledger/__init__.py",
+    "adapters/ledger/schema.py",
     "adapters/onnx.py",
+    "adapters/spool.py",
     "digests.py",
     "errors.py",
     "features.py",
+    "identity.py",
+    "predictions.py",
     "records.py",
     "schema.py",
 )
@@ -96,8 +102,11 @@ def _settle(bento: Path) -> None:
 
 
 @contextmanager
-def serving(bento: Path, port: int) -> Iterator[str]:
+def serving(bento: Path, port: int, **variables: str) -> Iterator[str]:
     """Run a bento on a loopback port until the block ends; yields its address once it answers /livez.
+
+    `variables` are added to the environment. Where it names a ledger the shipper runs beside the service, as in a pod:
+    it ends after it, when it has shipped all.
 
     Raises:
         Broken: the port is in use, or it ended, or did not answer in time; says what it wrote.
@@ -106,16 +115,28 @@ def serving(bento: Path, port: int) -> Iterator[str]:
     _free(port)
     with tempfile.TemporaryDirectory(prefix="slipway-serve-") as temporary:
         log, home = Path(temporary, "log"), Path(temporary, "home")
-        with log.open("wb") as stream:
-            # A session of its own: Ctrl-C reaches it by us, once.
-            process = subprocess.Popen(
-                _serve(bento, port), env=_environment(home), stdout=stream, stderr=stream, start_new_session=True
-            )
-        try:
+        environment = os.environ | SILENT | variables
+        with log.open("wb") as stream, ExitStack() as stack:
+            if environment.get("SLIPWAY_LEDGER"):  # first begun, last ended
+                stack.enter_context(_running(_ship(bento), environment, stream))
+            stack.callback(kill_all, home)
+            process = stack.enter_context(_running(_serve(bento, port), _environment(home) | variables, stream))
             _wait(process, address(port), log)
             yield address(port)
-        finally:
-            _stop(process, home)
+
+
+@contextmanager
+def _running(command: list[str], environment: Mapping[str, str], log: IO[bytes]) -> "Iterator[subprocess.Popen[bytes]]":
+    # A session of its own: Ctrl-C reaches it by us, once.
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        process.kill()
+        process.wait()
 
 
 def _free(port: int) -> None:
@@ -150,14 +171,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _stop(process: "subprocess.Popen[bytes]", home: Path) -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_SECONDS)
-    kill_all(home)
-    process.wait()
-
-
 def kill_all(home: Path) -> None:
     """Kill what was started with this BENTOML_HOME: a worker has a session of its own, and outlives a killed parent."""
     marked = str(home.resolve())
@@ -174,6 +187,10 @@ def kill_all(home: Path) -> None:
 
 def _serve(bento: Path, port: int) -> list[str]:
     return _bentoml("serve", str(bento.resolve()), "--host", "127.0.0.1", "--port", str(port))
+
+
+def _ship(bento: Path) -> list[str]:
+    return [sys.executable, str(bento.resolve() / "src" / "shipper.py")]
 
 
 def _bentoml(*arguments: str) -> list[str]:
