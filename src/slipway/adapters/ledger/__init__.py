@@ -6,11 +6,14 @@ where the disk keeps its word (every commit is synced; PostgreSQL does the same 
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import sleep
 from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -23,6 +26,7 @@ WAIT_SECONDS = 5  # for a lock, and for a server to answer
 BATCH = 500  # ids in one question
 CREATING = 0x511B  # the advisory lock of whoever makes the tables
 OWN = "Give the ledger a database of its own: sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name."
+BEGIN = "Start the service that writes it first, or name the database that it writes."
 
 
 class Ledger:
@@ -38,9 +42,7 @@ class Ledger:
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.engine = _engine(url, read_only=read_only)
-        # The password is left out by naming what may be shown.
-        shown = self.engine.url
-        self._name = f"{shown.get_backend_name()} {shown.host or ''}{':' if shown.host else ''}{shown.database}"
+        self._name = _shown(self.engine.url)
         with self.transaction() as connection:
             _require(connection, self._name, create=not read_only)
 
@@ -103,7 +105,7 @@ class Ledger:
                 yield connection
         except SQLAlchemyError as error:
             raise Broken(
-                f"the ledger ({self._name}) does not take part: {_reason(error, self.engine.url.password)}",
+                f"the ledger ({self._name}) cannot be used: {_reason(error)}",
                 "Mend what it names: the address, the server, the disk.",
             ) from error
 
@@ -154,20 +156,27 @@ def _engine(url: str, *, read_only: bool) -> Engine:
             address,
             hide_parameters=True,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": WAIT_SECONDS},
+            # A server that has gone is noticed, not waited for.
+            connect_args={
+                "connect_timeout": WAIT_SECONDS,
+                "tcp_user_timeout": WAIT_SECONDS * 1000,
+                "keepalives_idle": 10,
+            },
             execution_options={"postgresql_readonly": read_only},
         )
     if driver != "sqlite+pysqlite" or address.database in (None, "", ":memory:"):
         raise Broken(f"the ledger cannot be kept in {driver} {address.database or ''}".rstrip(), OWN)
     if read_only:
-        address = address.set(database=f"file:{address.database}", query={"mode": "ro", "uri": "true"})
+        if not Path(address.database).exists():
+            raise Broken(f"there is no ledger at {address.database}", BEGIN)
+        address = address.set(database=f"file:{quote(address.database)}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(address, hide_parameters=True, connect_args={"timeout": WAIT_SECONDS})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say
         if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")  # a reader and a writer at the same time
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")
@@ -176,6 +185,16 @@ def _engine(url: str, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers read while one writes. Several that open a new file at once collide here, without SQLite's wait."""
+    for _ in range(WAIT_SECONDS * 20):
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        sleep(0.05)
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _require(connection: Connection, name: str, *, create: bool) -> None:
@@ -199,6 +218,10 @@ def _require(connection: Connection, name: str, *, create: bool) -> None:
         )
 
 
-def _reason(error: SQLAlchemyError, password: object) -> str:
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    return said.replace(str(password), "***") if password else said
+def _shown(url: URL) -> str:
+    """Name a database by what is no secret."""
+    return " ".join(filter(None, (url.get_backend_name(), url.host, url.database)))
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -3,19 +3,7 @@
 import math
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Double,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    null,
-    select,
-    union_all,
-)
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, Table, and_, case, cast, func, select, union
 
 from slipway.adapters.ledger import Ledger
 from slipway.adapters.ledger.schema import outcomes, predictions
@@ -23,6 +11,7 @@ from slipway.canary.records import Arm, Cohort
 
 NANO = 1e9
 DAY = 86400.0
+POSITIVE = func.avg(case((outcomes.c.truth >= 1, 1.0), else_=0.0)).label("positive")
 
 
 def cohorts(
@@ -40,7 +29,8 @@ def cohorts(
     """Count the requests of both arms by cell, those cells whose end + maturity lies at or before `until`.
 
     A cell holds what the server answered in it, by its own clock. A label counts iff it was received before the cell's
-    end + maturity, so that a cell, once it is told, stays as it is. Times in seconds; `stable` and `canary` are
+    end + maturity, so that a cell, once it is told, stays as it is, if `until` lies WAIT_SECONDS behind the clock: so
+    long may a label that was received in time still be on its way. Times in seconds; `stable` and `canary` are
     pod-template hashes.
 
     Raises:
@@ -86,39 +76,42 @@ def asked(
     maturity: float,
     scale: float,
 ) -> Select[*tuple[Any, ...]]:
-    """Make the one statement: rows (cell, pod, answered, labelled, loss, positives), the last two in billionths."""
+    """Make the one statement: rows (cell, pod, answered, labelled, loss, positives), the last two in billionths.
+
+    Both halves read one index each, from its first entry of the attempt to its last. The rows of a call have one time:
+    their id says so. A label is proof enough of an answer, as its prediction may be on its way.
+    """
     # The window is a cell wider than what is told: which cell a time lies in is for one division to say.
     end = started + (cells + 1) * grid
-    rows = []
-    for table in (predictions, outcomes):
-        cell = _floor((table.c.at - started) / grid, dialect)
-        loss, positive = cast(null(), Double), cast(null(), Double)
-        if table is outcomes:
-            timely = outcomes.c.received_at < started + (cell + 1) * grid + maturity
-            off = (outcomes.c.score - outcomes.c.truth) / scale
-            loss = cast(case((and_(timely, off * off < 1.0), off * off), (timely, 1.0)), Double)
-            positive = cast(case((and_(timely, outcomes.c.truth >= 1), 1.0), (timely, 0.0)), Double)
-        rows.append(
-            select(table.c.call, table.c.pod, cell.label("cell"), loss.label("loss"), positive.label("positive")).where(
-                table.c.environment == environment, table.c.at >= started, table.c.at < end, table.c.pod.in_(pods)
-            )
+
+    def calls(table: Table, *more: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+        c = table.c
+        return select(c.at, c.pod, c.call, *more).where(
+            c.environment == environment, c.at >= started, c.at < end, c.pod.in_(pods)
         )
-    row = union_all(*rows).subquery()
-    call = (
-        select(
-            func.min(row.c.cell).label("cell"),
-            row.c.pod,
-            func.avg(row.c.loss).label("loss"),
-            func.avg(row.c.positive).label("positive"),
+
+    def by_cell(call: Subquery, *numbers: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+        cell = _cell(call.c.at, started, grid, dialect)
+        return select(cell.label("cell"), call.c.pod, func.count().label("calls"), *numbers).group_by(
+            "cell", call.c.pod
         )
-        .group_by(row.c.pod, row.c.call)
-        .subquery()
-    )
+
+    # In the order of both indexes, so that SQLite merges them.
+    answers = union(calls(predictions), calls(outcomes)).order_by("at", "pod", "call").subquery()
+    answered = by_cell(answers).subquery()
+    off = (outcomes.c.score - outcomes.c.truth) / scale
+    loss = func.avg(case((off * off < 1.0, off * off), else_=1.0)).label("loss")
+    in_time = outcomes.c.received_at < started + (_cell(outcomes.c.at, started, grid, dialect) + 1) * grid + maturity
+    truths = (
+        calls(outcomes, loss, POSITIVE).where(in_time).group_by(outcomes.c.at, outcomes.c.pod, outcomes.c.call)
+    ).subquery()
+    labelled = by_cell(truths, _sum(truths.c.loss).label("loss"), _sum(truths.c.positive).label("positive")).subquery()
+    numbers = (func.coalesce(number, 0) for number in (labelled.c.calls, labelled.c.loss, labelled.c.positive))
     return (
-        select(call.c.cell, call.c.pod, func.count(), func.count(call.c.loss), _sum(call.c.loss), _sum(call.c.positive))
-        .where(call.c.cell < cells)
-        .group_by(call.c.cell, call.c.pod)
-        .order_by(call.c.cell, call.c.pod)
+        select(answered.c.cell, answered.c.pod, answered.c.calls, *numbers)
+        .outerjoin(labelled, and_(answered.c.cell == labelled.c.cell, answered.c.pod == labelled.c.pod))
+        .where(answered.c.cell < cells)
+        .order_by(answered.c.cell, answered.c.pod)
     )
 
 
@@ -130,7 +123,7 @@ def reference_share(ledger: Ledger, *, environment: str, stable: str, before: fl
 
     """
     call = (
-        select(func.avg(case((outcomes.c.truth >= 1, 1.0), else_=0.0)).label("positive"))
+        select(POSITIVE)
         .where(
             outcomes.c.environment == environment,
             outcomes.c.at >= before - days * DAY,
@@ -138,7 +131,7 @@ def reference_share(ledger: Ledger, *, environment: str, stable: str, before: fl
             outcomes.c.pod == stable,
             outcomes.c.received_at < before,
         )
-        .group_by(outcomes.c.call)
+        .group_by(outcomes.c.at, outcomes.c.call)
         .subquery()
     )
     with ledger.transaction() as connection:
@@ -146,11 +139,12 @@ def reference_share(ledger: Ledger, *, environment: str, stable: str, before: fl
     return share
 
 
-def _floor(value: ColumnElement[Any], dialect: str) -> ColumnElement[int]:
-    """Round down what is not negative: SQLite's cast cuts, PostgreSQL's rounds, and not every SQLite has floor()."""
-    return cast(value if dialect == "sqlite" else func.floor(value), BigInteger)
+def _cell(at: ColumnElement[float], started: float, grid: float, dialect: str) -> ColumnElement[int]:
+    """Say which cell a time lies in. SQLite's cast cuts, PostgreSQL's rounds, and not every SQLite has floor()."""
+    cells = (at - started) / grid
+    return cast(cells if dialect == "sqlite" else func.floor(cells), BigInteger)
 
 
-def _sum(value: ColumnElement[Any]) -> ColumnElement[int]:
+def _sum(value: ColumnElement[float]) -> ColumnElement[int]:
     """Add whole billionths: the sum is the same in whatever order rows are read, to the last digit."""
-    return func.coalesce(func.sum(cast(func.round(value * NANO), BigInteger)), 0)
+    return func.sum(cast(func.round(value * NANO), BigInteger))

@@ -43,7 +43,7 @@ predictions = Table(
     *_origin(),
     Column("features", Text, nullable=False),  # JSON, as it was sent
     Column("decision", Boolean, nullable=False),
-    Index("predictions_by_time", "environment", "at"),
+    Index("predictions_by_time", "environment", "at", "pod", "call"),
 )
 
 outcomes = Table(
@@ -54,7 +54,8 @@ outcomes = Table(
     Column("received_at", Double, nullable=False),
     Column("rating", Integer),
     _finite("truth"),
-    Index("outcomes_by_time", "environment", "at"),
+    # The whole of what a look asks: it never opens the table.
+    Index("outcomes_by_time", "environment", "at", "pod", "call", "score", "truth", "received_at"),
 )
 
 restatements = Table(
