@@ -22,6 +22,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 TOLERATED = 1 / 4  # of the margin: what no canary is aborted for
+WIDEST = 0.99  # margin: no difference can be larger than 1
 
 # What the bets are on, in margins, and what share is on each. With 3 to 16 effects the time to a verdict
 # changes by no more than a fifth, so nothing hangs on them.
@@ -62,8 +63,7 @@ def abort(strata: Strata, *, margin: float, base: float) -> Array:
 
 def promote(strata: Strata, *, margin: float, base: float) -> Array:
     """Log evidence (..., K) after each stratum that the canary is worse by less than `margin`."""
-    null = min(margin, 0.99)  # a difference of 1 or more cannot be
-    return _evidence(strata, null, [(times * margin, share) for times, share in _HARMLESS], base)
+    return _evidence(strata, min(margin, WIDEST), [(times * margin, share) for times, share in _HARMLESS], base)
 
 
 def better(strata: Strata, *, margin: float, base: float) -> Array:

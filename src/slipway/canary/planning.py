@@ -105,8 +105,8 @@ def _divergence(true: float, other: float) -> float:
 
 
 def margins(margin: float, steps: int) -> tuple[float, ...]:
-    """What each gated step asks, from the first to the last: for three, 4, 2 and 1 times `margin`."""
-    return tuple(margin * 2 ** (steps - step) for step in range(1, steps + 1))
+    """What each gated step asks: the last the margin, the one before twice as much, all earlier ones four times."""
+    return tuple(margin * min(4, 2 ** (steps - step)) for step in range(1, steps + 1))
 
 
 def plan(policy: Policy, timing: Timing, weights: Sequence[float], requests_per_second: float) -> Plan:

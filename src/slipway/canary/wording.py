@@ -1,0 +1,74 @@
+"""What a verdict says to the person on call: sentences with the figures in them."""
+
+import math
+from collections.abc import Sequence
+
+from slipway.canary.records import Cause, Hold, Outcome
+from slipway.canary.weighing import Case, Weighed, last, needed
+
+
+def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed | None, held: Sequence[Hold]) -> str:
+    """Say in one sentence what was decided, and why."""
+    after = duration(case.now - case.rollout.started)
+    waits = ", ".join(dict.fromkeys(hold.reason for hold in held)) or "nothing"
+    match outcome, cause:
+        case "abort", "verdict" if blame is not None and case.aborted_at is not None:
+            odds = math.exp(needed(case.policy.alpha, case.rollout.attempt))
+            return (
+                f"{blame.kind}: {_arms(blame)}; of canaries at most {points(blame.metric.margin / 4)} worse, at most 1 in"
+                f" {odds:,.0f} ever shows what this one had after {duration(case.aborted_at - case.rollout.started)}"
+            )
+        case "abort", "unavailable":
+            return str(case.dead)
+        case "abort", _:
+            return f"no verdict within {after}, and the policy aborts at the deadline; it waited for: {waits}"
+        case "inconclusive", _:
+            return f"cannot tell: the deadline of {duration(case.timing.deadline)} is over; it waited for: {waits}"
+        case "promote", _:
+            step = case.rollout.step
+            shown = [
+                f"{each.kind} less than {points(each.margins[step - 1])} worse"
+                for each in case.metrics
+                if each.metric.required_from <= step
+            ]
+            return f"after {after} at step {step} of {case.rollout.steps}: {', '.join(shown) or 'nothing is asked for'}"
+    return f"after {after} at step {case.rollout.step} of {case.rollout.steps} it waits for: {waits}"
+
+
+def evidence(case: Case, each: Weighed, step: int) -> str:
+    """Say how far a metric is from what a step asks."""
+    aim = f"{each.kind} less than {points(each.margins[step - 1])} worse"
+    reached = each.reached[step - 1]
+    if reached is not None:
+        return f"{aim}: shown after {duration(reached - case.rollout.started)}"
+    enough = needed(case.policy.beta, case.rollout.attempt)
+    said = f"{aim}: evidence {last(each.promote[step - 1]):.2f} of {enough:.2f}"
+    said += f"; {_arms(each)}"
+    return said if each.more is None else f"{said}; about {each.more:,.0f} more canary requests if both are alike"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time with two units at most."""
+    whole = round(seconds)
+    for unit, name, lower, lower_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= unit:
+            rest = whole % unit // lower
+            return f"{whole // unit} {name} {rest} {lower_name}" if rest else f"{whole // unit} {name}"
+    return f"{whole} s"
+
+
+def points(share: float) -> str:
+    """Write a difference of shares."""
+    return f"{100 * share:g} points"
+
+
+def _arms(each: Weighed) -> str:
+    strata = each.strata
+    canary, stable = strata.canary_requests.sum(), strata.stable_requests.sum()
+    if not canary or not stable:
+        return "nothing to compare yet"
+    mean_canary, mean_stable = strata.canary_loss.sum() / canary, strata.stable_loss.sum() / stable
+    return (
+        f"mean loss {mean_canary:.4f} in {canary:,.0f} requests of the canary and {mean_stable:.4f} in {stable:,.0f} of"
+        f" stable, {100 * (mean_canary - mean_stable):+.2f} points"
+    )
