@@ -1,0 +1,114 @@
+"""The Kubernetes API: a rollout, its analysis runs and the canary's pods. It gets and lists, and never writes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from slipway.canary import facts
+from slipway.canary.records import Rollout
+from slipway.errors import Broken
+
+GROUP, VERSION = "argoproj.io", "v1alpha1"
+REMEDY = "Look at the cluster's API, and at the rights of the judge's ServiceAccount: get and list."
+
+
+class Cluster:
+    """The cluster that this runs in, or the one of the current kubeconfig.
+
+    Raises:
+        Broken: there is neither.
+
+    """
+
+    def __init__(self, *, seconds: float = 1.0) -> None:
+        from kubernetes import client, config
+
+        try:
+            config.load_config()  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            raise Broken("there is no cluster to ask", "Run in a pod, or make a kubeconfig.") from None
+        api = client.ApiClient()
+        self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
+        self._seconds = seconds
+
+    def rollout(self, namespace: str, name: str, now: float) -> Rollout:
+        """Say what is known of the canary at `now`.
+
+        Raises:
+            Broken: the API does not answer, or no canary is under way.
+
+        """
+        found = self._rollout(namespace, name)
+        canary = found.get("status", {}).get("currentPodHash", "none")
+        pods = _asked(
+            lambda: self._core.list_namespaced_pod(
+                namespace,
+                label_selector=f"{facts.HASH}={canary}",
+                _preload_content=False,
+                _request_timeout=self._seconds,
+            )
+        )
+        return facts.rollout(found, self._runs(namespace, canary), _items(pods), now)
+
+    def asked(self, namespace: str, name: str) -> Mapping[str, str]:
+        """Say what the rollout's last analysis asks for.
+
+        Raises:
+            Broken: the API does not answer, or there is no rollout.
+
+        """
+        canary = self._rollout(namespace, name).get("status", {}).get("currentPodHash", "none")
+        return facts.asked(self._runs(namespace, canary))
+
+    def _rollout(self, namespace: str, name: str) -> Mapping[str, Any]:
+        return _asked(
+            lambda: self._objects.get_namespaced_custom_object(
+                GROUP,
+                VERSION,
+                namespace,
+                "rollouts",
+                name,
+                _preload_content=False,
+                _request_timeout=self._seconds,
+            )
+        )
+
+    def _runs(self, namespace: str, canary: str) -> Sequence[Mapping[str, Any]]:
+        return _items(
+            _asked(
+                lambda: self._objects.list_namespaced_custom_object(
+                    GROUP,
+                    VERSION,
+                    namespace,
+                    "analysisruns",
+                    label_selector=f"{facts.HASH}={canary},rollout-type=Step",
+                    _preload_content=False,
+                    _request_timeout=self._seconds,
+                )
+            )
+        )
+
+
+def _asked(call: Callable[[], Any]) -> Mapping[str, Any]:
+    """Get an object of the API as JSON; its own types would lose what they do not know."""
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        found = json.loads(call().data)
+    except ApiException as error:
+        raise Broken(f"the cluster's API says {error.status} {error.reason}", REMEDY) from None
+    except (HTTPError, OSError):
+        raise Broken("the cluster's API does not answer", REMEDY) from None
+    except ValueError:
+        raise Broken("what the cluster's API answers is no JSON", REMEDY) from None
+    if not isinstance(found, dict):
+        raise Broken("what the cluster's API answers is no object", REMEDY)
+    return found
+
+
+def _items(found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    items = found.get("items")
+    if not isinstance(items, list):
+        raise Broken("what the cluster's API answers is no list", REMEDY)
+    return items

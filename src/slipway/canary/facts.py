@@ -1,0 +1,207 @@
+"""A canary's past, read from what the controller keeps: the Rollout, its AnalysisRuns and the canary's pods.
+
+Nothing else knows it: the Rollout's status has the weight of now and no times, and no metric has the weights. A step
+run exists exactly while a gated step is judged; the weight in force is that of the last setWeight before its step.
+Objects are those of the Kubernetes API, parsed from JSON.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from slipway.canary.records import Interval, Rollout
+from slipway.errors import Broken
+
+Object = Mapping[str, Any]
+
+REVISION = "rollout.argoproj.io/revision"
+HASH = "rollouts-pod-template-hash"
+WAIT = "The controller fills it in; ask again. If it stays so, look at its log."
+
+
+def rollout(found: Object, runs: Sequence[Object], pods: Sequence[Object], now: float) -> Rollout:
+    """Say what is known of the canary at `now`; what began later is left out.
+
+    `runs` and `pods` may hold others' objects; `pods` are those of the canary's hash.
+
+    Raises:
+        Broken: no canary is under way, or a field that is needed is not there.
+
+    """
+    metadata, status = _get(found, "metadata"), _get(found, "status")
+    stable, canary = _get(status, "stableRS"), _get(status, "currentPodHash")
+    name = f"{_get(metadata, 'namespace')}/{_get(metadata, 'name')}"
+    if stable == canary:
+        raise Broken(f"{name} has no canary under way", "The judge answers while a release gets its traffic.")
+    steps = _get(found, "spec", "strategy", "canary", "steps")
+    gated = [index for index, step in enumerate(steps) if "analysis" in step]
+    if not gated:
+        raise Broken(f"{name} has no analysis step", "Gate a step as rollouts/rollout.yaml does.")
+    attempts = _attempts(_own(found, runs, canary, now))
+    if not attempts:
+        raise Broken(f"{name} has no analysis of revision {_revision(found)} yet", WAIT)
+    if _index(attempts[-1][0]) != gated[0]:
+        raise Broken(
+            f"the first analyses of {name} are gone, so nobody knows when its attempt began",
+            "Abort it and retry; keep enough runs: spec.analysis.successfulRunHistoryLimit.",
+        )
+    most = found["spec"]["strategy"]["canary"].get("trafficRouting", {}).get("maxTrafficWeight", 100)
+    intervals = _intervals(attempts[-1], steps, gated, most, now)
+    ready = [_ready(pod) for pod in pods]
+    available = sum(since is None for since in ready)
+    lost = [since for since in ready if since is not None]
+    gone = not available and lost and intervals[-1].end is None and max(lost) <= now
+    return Rollout(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        stable=stable,
+        canary=canary,
+        attempt=len(attempts),
+        intervals=intervals,
+        steps=len(gated),
+        available=available,
+        unavailable_since=max(lost) if gone else None,
+    )
+
+
+def as_of(known: Rollout, now: float) -> Rollout:
+    """Say what was known at `now`.
+
+    Raises:
+        Broken: the attempt had not begun.
+
+    """
+    intervals = tuple(
+        msgspec.structs.replace(one, end=None) if one.end is not None and one.end > now else one
+        for one in known.intervals
+        if one.start <= now
+    )
+    if not intervals:
+        raise Broken(f"the canary of {known.namespace}/{known.name} had not begun", "Ask for a later time.")
+    since = known.unavailable_since
+    past = since if since is not None and since <= now else None
+    return msgspec.structs.replace(known, intervals=intervals, unavailable_since=past)
+
+
+def asked(runs: Sequence[Object]) -> dict[str, str]:
+    """Say what the last run asks for: the arguments of its analysis that have a value."""
+    last = max(runs, key=_start, default=None)
+    arguments = last["spec"].get("args", ()) if last is not None else ()
+    return {one["name"]: one["value"] for one in arguments if "value" in one}
+
+
+def _own(found: Object, runs: Sequence[Object], canary: str, now: float) -> list[Object]:
+    """The step runs of this rollout and revision, in order of time."""
+    uid, revision = _get(found, "metadata", "uid"), _revision(found)
+    mine = [
+        run
+        for run in runs
+        if any(owner.get("uid") == uid for owner in run["metadata"].get("ownerReferences", ()))
+        and run["metadata"].get("labels", {}).get("rollout-type") == "Step"
+        and run["metadata"]["labels"].get(HASH) == canary
+        and run["metadata"].get("annotations", {}).get(REVISION) == revision
+        and _start(run) <= now
+    ]
+    return sorted(mine, key=lambda run: (_start(run), _index(run), run["metadata"]["name"]))
+
+
+def _attempts(runs: Sequence[Object]) -> list[list[Object]]:
+    """Split runs at each retry. A run continues the attempt if it is of a later step; or of the same, and the one
+    before was inconclusive (a person resumed it) or still going (the controller was restarted and made a second).
+    """  # noqa: D205
+    attempts: list[list[Object]] = []
+    for run in runs:
+        if attempts and _continues(attempts[-1][-1], run):
+            attempts[-1].append(run)
+        else:
+            attempts.append([run])
+    return attempts
+
+
+def _continues(before: Object, run: Object) -> bool:
+    if _phase(before) in ("Failed", "Error") or _index(run) < _index(before):
+        return False
+    end = _end(before)
+    return _index(run) > _index(before) or _phase(before) == "Inconclusive" or end is None or end > _start(run)
+
+
+def _intervals(
+    runs: Sequence[Object], steps: Sequence[Object], gated: Sequence[int], most: float, now: float
+) -> tuple[Interval, ...]:
+    intervals = []
+    for run, later in zip(runs, [*runs[1:], None], strict=True):
+        index, start, end = _index(run), _start(run), _end(run)
+        if index not in gated:
+            raise Broken(f"the steps changed under the analysis {run['metadata']['name']}", WAIT)
+        if later is not None:
+            end = _start(later) if end is None else min(end, _start(later))
+        weights = [step["setWeight"] for step in steps[:index] if "setWeight" in step]
+        if not weights or weights[-1] <= 0:
+            raise Broken(f"step {index} is judged without traffic", "Put a setWeight above 0 before the analysis.")
+        intervals.append(
+            Interval(
+                start=start,
+                end=None if end is not None and end > now else end,
+                weight=min(1.0, weights[-1] / most),
+                step=gated.index(index) + 1,
+            )
+        )
+    return tuple(one for one in intervals if one.end is None or one.end > one.start) or (intervals[-1],)
+
+
+def _ready(pod: Object) -> float | None:
+    """None while a pod can answer, else since when it cannot."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return time(pod["metadata"]["deletionTimestamp"])
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition["type"] == "Ready":
+            return None if condition["status"] == "True" else time(condition["lastTransitionTime"])
+    return time(_get(pod, "metadata", "creationTimestamp"))
+
+
+def time(text: str) -> float:
+    """Read a time of the Kubernetes API, in seconds since 1970.
+
+    Raises:
+        Broken: it is none.
+
+    """
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (TypeError, ValueError):
+        raise Broken(f"{text!r} is no time", WAIT) from None
+
+
+def _revision(found: Object) -> str:
+    return str(_get(found, "metadata", "annotations", REVISION))
+
+
+def _start(run: Object) -> float:
+    return time(_get(run, "metadata", "creationTimestamp"))
+
+
+def _end(run: Object) -> float | None:
+    completed = run.get("status", {}).get("completedAt")
+    return None if completed is None else time(completed)
+
+
+def _phase(run: Object) -> str:
+    return str(run.get("status", {}).get("phase", ""))
+
+
+def _index(run: Object) -> int:
+    text = str(run["metadata"]["labels"].get("step-index", ""))
+    if not text.isdecimal():
+        raise Broken(f"the analysis {run['metadata']['name']} names no step", WAIT)
+    return int(text)
+
+
+def _get(found: Object, *path: str) -> Any:  # noqa: ANN401  # whatever stands there
+    here: Any = found
+    for key in path:
+        here = here.get(key) if isinstance(here, Mapping) else None
+    if here in (None, "", {}):
+        raise Broken(f"the Rollout has no {'.'.join(path)} yet", WAIT)
+    return here

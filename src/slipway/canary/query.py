@@ -1,0 +1,103 @@
+"""The question that the analysis asks, as the Prometheus query API carries it: verdict{namespace="flights", ...}."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from slipway.canary.records import Timing
+from slipway.errors import Rejected
+
+MAX_LENGTH = 2000
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+NAMES = ("namespace", "rollout", "environment")
+SPANS = Timing.__struct_fields__
+REMEDY = (
+    'Ask verdict{namespace="NAMESPACE", rollout="NAME", environment="production"}, and if need be with '
+    'bake="30m", maturity, cycle and deadline.'
+)
+
+_QUERY = re.compile(r"\s*verdict\s*\{(.*)\}\s*", re.DOTALL)
+_MATCHER = re.compile(r"""\s*([a-z]+)\s*=\s*("[^"\\\n]*"|'[^'\\\n]*'|`[^`]*`)\s*(?:,|$)""")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # of a Kubernetes object; nothing that PromQL would read
+_DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdwy]))+|0")
+_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
+
+
+Instant = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # seconds since 1970
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rollout is asked about, and what its environment asks for."""
+
+    namespace: str
+    rollout: str
+    environment: str  # as the ledger names it
+    timing: Timing
+
+
+def parse(query: str) -> Question:
+    """Read a PromQL selector of `verdict`.
+
+    Raises:
+        Rejected: it is no such selector, or a label is unknown, missing, given twice or holds nonsense.
+
+    """
+    found = _QUERY.fullmatch(query) if len(query) <= MAX_LENGTH else None
+    if found is None:
+        raise Rejected("the query is no selector of verdict", REMEDY)
+    inside, position, labels = found[1], 0, dict[str, str]()
+    while inside[position:].strip():
+        matcher = _MATCHER.match(inside, position)
+        if matcher is None or matcher[1] in labels:
+            raise Rejected("a label of the query cannot be read, or stands there twice", REMEDY)
+        labels[matcher[1]] = matcher[2][1:-1]
+        position = matcher.end()
+    return question(labels)
+
+
+def question(labels: Mapping[str, str]) -> Question:
+    """Check the labels of a question; `parse` has its errors. The environment is production where none is named."""
+    labels = {"environment": "production", **labels}
+    unknown = sorted(set(labels) - {*NAMES, *SPANS})
+    if unknown:
+        raise Rejected(f"the judge knows no label {unknown[0][:40]!r}", REMEDY)
+    for name in NAMES:
+        if not _NAME.fullmatch(labels.get(name, "")):
+            raise Rejected(f"the query names no {name}", REMEDY)
+    timing = Timing(**{name: seconds(labels[name]) for name in SPANS if name in labels})
+    return Question(**{name: labels[name] for name in NAMES}, timing=timing)
+
+
+def seconds(duration: str) -> float:
+    """Read a Prometheus duration: 30m, 1h30m, 0.
+
+    Raises:
+        Rejected: it is none.
+
+    """
+    if len(duration) > 40 or not _DURATION.fullmatch(duration):
+        raise Rejected(f"{duration[:40]!r} is no duration", "Write it as 30m, 6h or 1h30m.")
+    return float(sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(duration)))
+
+
+def instant(text: str) -> float:
+    """Read a time as the Prometheus query API has it: seconds since 1970, or 2026-11-21T12:00:00Z.
+
+    Raises:
+        Rejected: it is none.
+
+    """
+    try:
+        return msgspec.convert(float(text), Instant)
+    except ValueError:  # of which msgspec's error is one
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise Rejected(f"{text[:40]!r} is no time", "Give seconds since 1970, or 2026-11-21T12:00:00Z.")

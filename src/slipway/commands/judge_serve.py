@@ -1,0 +1,69 @@
+"""`slipway judge serve`: the service that says whether a canary goes on."""
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipway.adapters import files
+from slipway.canary import settings
+from slipway.commands import console
+from slipway.errors import Broken
+
+
+def serve(
+    policy: Annotated[Path, typer.Option("--policy", help="What canaries are held to.")] = Path("rollouts/judge.yaml"),
+    *,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Facts come from the cluster's API.")] = False,
+    prometheus: Annotated[str | None, typer.Option("--prometheus", help="Counters come from this address.")] = None,
+    rehearsal: Annotated[
+        Path | None, typer.Option("--rehearsal", help="Facts and counters come from this folder instead.")
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger", envvar="SLIPWAY_LEDGER", help="Truth comes from this database, or a file that names it."
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Where to listen; in a pod, 0.0.0.0.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8080,
+) -> None:
+    """Answer the analysis of a rollout: the Prometheus query API, with a verdict in it.
+
+    It only reads, keeps nothing, and may run twice. People find the same answer with its reasons at /verdict, how it
+    came about at /trace, its own metrics at /metrics.
+
+    Examples:
+    ```sh
+    slipway judge serve --kubernetes --prometheus http://prometheus.monitoring:9090 --ledger /etc/slipway/ledger-url
+    slipway judge serve --rehearsal build/rehearsal --ledger sqlite:///build/rehearsal/ledger.db
+    ```
+    """
+    import uvicorn
+
+    from slipway.adapters.ledger import Ledger
+    from slipway.services.judge import Facts, Judge, Samples
+    from slipway.services.judge.http import application
+    from slipway.services.judge.truths import FromLedger
+
+    rules = settings.parse(files.parse_yaml(files.read_bytes(policy), str(policy)), str(policy))
+    facts: Facts
+    samples: Samples
+    if rehearsal is not None and not kubernetes and prometheus is None:
+        from slipway.adapters.rehearsal import Rehearsal
+
+        facts = samples = Rehearsal(rehearsal)
+    elif rehearsal is None and kubernetes and prometheus is not None:
+        from slipway.adapters.kubernetes import Cluster
+        from slipway.adapters.prometheus import Prometheus
+
+        facts, samples = Cluster(), Prometheus(prometheus, rules.selectors)
+    else:
+        raise Broken("the judge was not told where to look", "Name --kubernetes and --prometheus URL, or --rehearsal.")
+    url = files.read_bytes(Path(ledger)).decode().strip() if ledger and "://" not in ledger else ledger
+    truths = FromLedger(lambda: Ledger(url, read_only=True)) if url else None
+    app = application(Judge(rules.policy, facts, samples, truths))
+    console.print(f"judging at http://{host}:{port}")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)

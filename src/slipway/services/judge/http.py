@@ -1,0 +1,130 @@
+"""The judge over HTTP: the Prometheus query API for the analysis, and JSON for people.
+
+Doubt is an answer, 0: an HTTP error would be counted against the canary. Only a question that cannot be read is one.
+"""
+
+import time
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from slipway import records
+from slipway.canary import query
+from slipway.canary.query import Question
+from slipway.canary.records import Verdict
+from slipway.errors import Broken, Rejected
+from slipway.services.judge import Judge, Look
+from slipway.services.judge.meters import Meters
+
+MAX_BYTES = 16 << 10  # of a question
+CAUSES = {"verdict": -1, "unavailable": -2, "deadline": -3}
+
+
+def application(judge: Judge) -> Starlette:
+    """Make the service."""
+    meters = Meters()
+
+    def look(question: Question, now: float) -> Look:
+        found = judge.look(question, now)
+        meters.seen(found, value(found.verdict))
+        return found
+
+    def person(given: Mapping[str, str]) -> tuple[Question, float]:
+        now, labels = _time(given), {name: text for name, text in given.items() if name != "time"}
+        return judge.complete(labels), now
+
+    async def ask(request: Request) -> Response:
+        try:
+            given = await _parameters(request)
+            question, now = query.parse(given.get("query", "")), _time(given)
+        except Rejected as error:
+            return _refused(error)
+        found = await run_in_threadpool(look, question, now)
+        sample = {"metric": _labels(found), "value": [now, str(value(found.verdict))]}
+        return _json({"status": "success", "data": {"resultType": "vector", "result": [sample]}})
+
+    async def verdict(request: Request) -> Response:
+        try:
+            question, now = await run_in_threadpool(person, request.query_params)
+        except Rejected as error:
+            return _refused(error)
+        found = await run_in_threadpool(look, question, now)
+        return Response(records.dumps(found.verdict), media_type="application/json")
+
+    async def trace(request: Request) -> Response:
+        try:
+            question, now = await run_in_threadpool(person, request.query_params)
+            found = await run_in_threadpool(judge.trace, question, now)
+        except Rejected as error:
+            return _refused(error)
+        except Broken as error:
+            return _json({"status": "error", "errorType": "not_found", "error": error.what}, 404)
+        return Response(records.dumps(found), media_type="application/json")
+
+    async def metrics(_: Request) -> Response:
+        return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def alive(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    return Starlette(
+        routes=[
+            Route("/api/v1/query", ask, methods=["GET", "POST"]),
+            Route("/verdict", verdict),
+            Route("/trace", trace),
+            Route("/metrics", metrics),
+            Route("/healthz", alive),
+        ]
+    )
+
+
+def value(verdict: Verdict) -> int:
+    """Translate a verdict for the analysis: 1 promotes, below 0 aborts, 0 asks again."""
+    if verdict.verdict == "abort":
+        return CAUSES[verdict.cause or "verdict"]
+    return int(verdict.verdict == "promote")
+
+
+def _labels(found: Look) -> dict[str, str]:
+    verdict = found.verdict
+    return {
+        "__name__": "verdict",
+        "namespace": found.question.namespace,
+        "rollout": found.question.rollout,
+        "verdict": verdict.verdict,
+        **({"cause": verdict.cause} if verdict.cause else {}),
+    }
+
+
+async def _parameters(request: Request) -> dict[str, str]:
+    """Read the parameters of the address, and of the form in a POST."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise Rejected(f"the question has more than {MAX_BYTES} bytes", query.REMEDY)
+    try:
+        form = parse_qs(body.decode(), max_num_fields=20)
+    except ValueError:
+        raise Rejected("the form of the question cannot be read", query.REMEDY) from None
+    return {**request.query_params, **{name: values[-1] for name, values in form.items()}}
+
+
+def _time(given: Mapping[str, str]) -> float:
+    """When to look: the analysis says; without it, now."""
+    return query.instant(given["time"]) if "time" in given else time.time()
+
+
+def _refused(error: Rejected) -> Response:
+    return _json({"status": "error", "errorType": "bad_data", "error": f"{error.what}. {error.remedy}"}, 400)
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
