@@ -14,9 +14,10 @@ def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed |
     match outcome, cause:
         case "abort", "verdict" if blame is not None and case.aborted_at is not None:
             odds = math.exp(needed(case.policy.alpha, case.rollout.attempt))
+            then = duration(case.aborted_at - case.rollout.started)
             return (
-                f"{blame.kind}: {_arms(blame)}; of canaries at most {points(blame.metric.margin / 4)} worse, at most 1 in"
-                f" {odds:,.0f} ever shows what this one had after {duration(case.aborted_at - case.rollout.started)}"
+                f"{blame.kind}: {_arms(blame)}; of canaries at most {points(blame.metric.margin / 4)} worse, at most"
+                f" 1 in {odds:,.0f} ever shows what this one had after {then}"
             )
         case "abort", "unavailable":
             return str(case.dead)
