@@ -106,7 +106,7 @@ BY_RULE: list[tuple[Rule, str, str, Any, str]] = [
     (wiring.selectors, "ServiceMonitor/flights", "spec.selector.matchLabels", {"app": "x"}, "does not select"),
     (wiring.volumes, DEPLOYMENT, f"{CONTAINER}.volumeMounts.0.name", "scratch", "volumeMounts[].name"),
     (wiring.arguments, ROLLOUT, f"{CANARY}.steps.3.analysis.args", [], "steps[].analysis.args"),
-    (wiring.arguments, JUDGE, "spec.args.5", {"name": "extra", "value": "1"}, "query"),
+    (wiring.arguments, JUDGE, "spec.args.7", {"name": "extra", "value": "1"}, "query"),
     (wiring.arguments, JUDGE, f"{METRIC}.provider.prometheus.query", "vector(1)", "query"),
     (safety.pod, DEPLOYMENT, f"{POD}.automountServiceAccountToken", True, "automountServiceAccountToken"),
     (safety.pod, "ServiceAccount/flights", "automountServiceAccountToken", True, "automountServiceAccountToken"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from slipway.canary.records import Arm, Policy
+from slipway.canary.records import Arm, Policy, Timing
 from slipway.errors import Broken
 
 
@@ -53,6 +53,14 @@ def parse(raw: Any, origin: str) -> Settings:  # noqa: ANN401  # whatever the YA
         if missing:
             raise Broken(f"{origin}: the selector `{name}` has no {missing[0]}", "Without it, it finds other requests.")
     return settings
+
+
+def asked(policy: Policy, timing: Timing) -> Policy:
+    """What an environment is held to: one that gives truth no time to arrive, as staging, is not judged by it."""
+    if timing.maturity > 0:
+        return policy
+    metrics = {kind: metric for kind, metric in policy.metrics.items() if kind != "truth"}
+    return msgspec.structs.replace(policy, metrics=metrics)
 
 
 def fill(selector: str, namespace: str, rollout: str, arm: Arm, le: str = "") -> str:

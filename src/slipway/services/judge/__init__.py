@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from slipway.canary import decision
+from slipway.canary import decision, settings
 from slipway.canary.query import SPANS, Question, question
 from slipway.canary.records import Cohort, Hold, Observation, Policy, Reason, Rollout, Trace, Verdict
 from slipway.errors import Broken, SlipwayError
@@ -104,7 +104,7 @@ class Judge:
             verdict = self._doubt(now, failed["facts"])
         else:
             try:
-                verdict = decision.decide(rollout, observation, self.policy, asked.timing, now)
+                verdict = decision.decide(rollout, observation, self._held_to(asked), asked.timing, now)
             except Exception:
                 logging.getLogger(__name__).exception("no verdict on %s", asked)
                 verdict = self._doubt(
@@ -129,7 +129,10 @@ class Judge:
         rollout, observation, failed = self._gather(asked, now)
         if rollout is None or observation is None:
             raise Broken(failed["facts"], "Ask again; /verdict says the same.")
-        return decision.trace(rollout, observation, self.policy, asked.timing, now)
+        return decision.trace(rollout, observation, self._held_to(asked), asked.timing, now)
+
+    def _held_to(self, asked: Question) -> Policy:
+        return settings.asked(self.policy, asked.timing)
 
     def _gather(self, asked: Question, now: float) -> tuple[Rollout | None, Observation | None, dict[Source, str]]:
         """Ask every source, each in a thread and for so long only; what failed is told by source."""
@@ -139,10 +142,10 @@ class Judge:
         rollout = _result("facts", past, end, failed)
         if rollout is None:
             return None, None, failed
-        end = monotonic() + SOURCES_SECONDS
-        counting = self._pool.submit(self._samples.observe, rollout, self.policy, now)
-        if self._truths is not None and "truth" in self.policy.metrics:
-            truth = self._pool.submit(self._truths.cohorts, asked, rollout, self.policy, now)
+        end, policy = monotonic() + SOURCES_SECONDS, self._held_to(asked)
+        counting = self._pool.submit(self._samples.observe, rollout, policy, now)
+        if self._truths is not None and "truth" in policy.metrics:
+            truth = self._pool.submit(self._truths.cohorts, asked, rollout, policy, now)
             share = self._pool.submit(self._truths.reference_share, asked, rollout)
             cohorts, reference = _result("ledger", truth, end, failed), _result("ledger", share, end, failed)
         else:
