@@ -7,7 +7,8 @@ do not cover the route either; the ones that do are here: bytes, rows, seconds f
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from pathlib import Path
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any
@@ -111,16 +112,23 @@ class Application:
         telemetry.LATENCY.observe(perf_counter() - start)
 
     async def _body(self, receive: Receive) -> bytes:
+        reading = _read(receive)
+        try:
+            pause = reading.send(None)
+        except StopIteration as done:  # it came with its head, as most do: no clock is set, no place taken
+            return bytes(done.value)
         if self._waiting >= MAX_WAITING:
+            reading.close()
             raise Refused(Problem(503, "busy", f"{MAX_WAITING} requests are waiting for their bodies; try again soon."))
         self._waiting += 1
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                return await _read(receive)
+                return bytes(await _resumed(reading, pause))
         except TimeoutError:
             raise Refused(Problem(408, "body", f"The body did not arrive within {BODY_SECONDS:g} seconds.")) from None
         finally:
             self._waiting -= 1
+            reading.close()
 
     def _answer(self, body: bytes) -> bytes:
         if self._predictor is None:
@@ -228,6 +236,13 @@ async def _read(receive: Receive) -> bytes:
     if size > MAX_BYTES:
         raise Refused(_too_large())
     return b"".join(parts)
+
+
+@types.coroutine
+def _resumed(started: Coroutine[Any, None, bytes], pause: Any) -> Generator[Any, None, Any]:  # noqa: ANN401  # the loop's
+    """Go on with a coroutine that has been run up to its first pause."""
+    yield pause
+    return (yield from started)
 
 
 async def _refuse(send: Send, route: str, problem: Problem) -> None:
