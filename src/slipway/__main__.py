@@ -18,6 +18,9 @@ from slipway.commands import (
     console,
     demo,
     gate,
+    judge_explain,
+    judge_plan,
+    judge_serve,
     manifests,
     package,
     promote,
@@ -63,6 +66,11 @@ for verb in (
 ):
     app.command()(verb)
 for name, about, verbs in (
+    (
+        "judge",
+        "Whether a canary is promoted: answer it, plan it, explain it.",
+        (judge_serve.serve, judge_plan.plan, judge_explain.explain),
+    ),
     ("manifests", "What Argo CD applies: check it, and render it.", (manifests.check, manifests.render)),
     ("runtime", "The image that releases stand on: build it, and lock it.", (runtime.build, runtime.lock)),
 ):

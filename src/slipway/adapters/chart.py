@@ -1,6 +1,8 @@
 """matplotlib: a picture of how a verdict came about. The same picture gives the same bytes."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from slipway.canary.explaining import Lane, Picture, Points, Row, Tone, duration, ticks
@@ -17,6 +19,7 @@ COLOURS: dict[Tone, str] = {
 }  # Okabe and Ito: for every eye
 HELD = "#e69f00"
 DPI = 120
+COLUMNS = 118  # characters on a line
 
 
 def write(picture: Picture, path: Path) -> None:
@@ -26,7 +29,8 @@ def write(picture: Picture, path: Path) -> None:
 
     reasons = list(dict.fromkeys(span.label for span in picture.held))
     heights = [0.35, 2.0, *(1.0 for _ in picture.lanes[1:]), *([0.3 + 0.22 * len(reasons)] if reasons else [])]
-    head = 1.0 + 0.22 * len(picture.sentences)
+    sentences = [line for sentence in picture.sentences for line in wrap(sentence, COLUMNS)]
+    head = 1.0 + 0.22 * len(sentences)
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "svg.hashsalt": "slipway"}):
         tall = sum(heights) * 1.12 + head + 0.5
         figure = Figure(figsize=(10, tall), dpi=DPI, facecolor="white")
@@ -41,7 +45,7 @@ def write(picture: Picture, path: Path) -> None:
             bottom=0.5 / tall,
         )
         panels = [figure.add_subplot(grid[number]) for number in range(len(heights))]
-        _head(figure, picture, tall)
+        _head(figure, picture, sentences, tall)
         _weights(panels[0], picture)
         for panel, lane, row in zip(panels[1:], picture.lanes, (None, *picture.rows), strict=False):
             _lane(panel, lane, picture)
@@ -54,7 +58,7 @@ def write(picture: Picture, path: Path) -> None:
         figure.savefig(path, format="png", metadata={"Software": None})
 
 
-def _head(figure: "Figure", picture: Picture, tall: float) -> None:
+def _head(figure: "Figure", picture: Picture, sentences: Sequence[str], tall: float) -> None:
     ground = COLOURS[picture.tone]
     figure.text(
         0.03,
@@ -67,7 +71,7 @@ def _head(figure: "Figure", picture: Picture, tall: float) -> None:
         bbox={"facecolor": ground, "edgecolor": "none", "boxstyle": "round,pad=0.35"},
     )
     figure.text(0.03, 1 - 0.68 / tall, picture.title, color=FAINT, fontsize=8, va="center")
-    for number, sentence in enumerate(picture.sentences):
+    for number, sentence in enumerate(sentences):
         figure.text(0.03, 1 - (0.92 + 0.22 * number) / tall, sentence, va="center")
 
 
@@ -106,6 +110,8 @@ def _lane(panel: "Axes", lane: Lane, picture: Picture) -> None:
         )
     for span in picture.weights[1:]:
         panel.axvline(span.start, color=FAINT, lw=0.7, ls=":")
+    if picture.decided is not None:
+        panel.axvline(picture.decided, color=INK, lw=1.2, clip_on=False)
     panel.axhline(0, color=INK, lw=0.6)
     panel.set_ylim(-1.3, 1.3)
     panel.set_yticks([1, 0, -1], ["100 %", "0", "100 %"])

@@ -63,6 +63,7 @@ class Picture:
     tone: Tone
     sentences: tuple[str, ...]
     length: float
+    decided: float | None  # when the verdict could first be given
     weights: tuple[Span, ...]
     held: tuple[Span, ...]  # in the order in which the reasons came up; a reason may have several
     lanes: tuple[Lane, ...]  # the first is the verdict's
@@ -73,8 +74,9 @@ def picture(trace: Trace) -> Picture:
     """Put a trace in words and shares."""
     rollout, verdict = trace.rollout, trace.verdict
     length = max(verdict.looked_at - verdict.started, 1.0)
+    decided = length if verdict.aborted_at is None else verdict.aborted_at - verdict.started
     lines = [_Line(trace, metric) for metric in trace.metrics]
-    when = "" if verdict.verdict == "continue" else f" after {duration(length)}"
+    after = "" if verdict.verdict == "continue" else f" after {duration(decided)}"
     about = f": {verdict.blame}" if verdict.blame and verdict.verdict == "abort" else ""
 
     def span(start: float, end: float | None, label: str, detail: str = "") -> Span:
@@ -83,10 +85,11 @@ def picture(trace: Trace) -> Picture:
     return Picture(
         title=f"{rollout.namespace}/{rollout.name}: canary {rollout.canary} against stable {rollout.stable},"
         f" attempt {rollout.attempt}",
-        headline=f"{WORDS[verdict.verdict]}{when}{about}",
+        headline=f"{WORDS[verdict.verdict]}{after}{about}",
         tone=_TONES.get(verdict.verdict, "open"),
         sentences=tuple(_sentences(verdict)),
         length=length,
+        decided=None if verdict.verdict == "continue" else decided,
         weights=tuple(span(each.start, each.end, f"{each.weight:.0%}") for each in rollout.intervals),
         held=tuple(
             span(each.start, each.end, each.reason, each.detail)
@@ -161,19 +164,13 @@ def _share(evidence: float, needed: float) -> float:
 
 def _sentences(verdict: Verdict) -> Iterator[str]:
     yield verdict.detail
-    if verdict.verdict == "abort" and verdict.cause == "verdict":
-        yield f"Of all harmless canaries, at most 1 in {_odds(verdict.abort_needed)} is ever aborted."
     if verdict.verdict == "promote":
         needed = min(metric.promote[verdict.step - 1].needed for metric in verdict.metrics)
-        yield f"Of all canaries that are worse by a margin, at most 1 in {_odds(needed)} is ever promoted."
+        yield f"Of canaries that are worse by such a margin, at most 1 in {math.exp(needed):,.0f} is ever promoted."
     yield from (f"held, {hold.reason}: {hold.detail}" for hold in verdict.held if hold.reason != "evidence")
     if verdict.verdict == "continue" and verdict.more_requests is not None:
         soon = f", {duration(verdict.more_seconds)}" if verdict.more_seconds is not None else ""
         yield f"If both arms are alike: about {verdict.more_requests:,.0f} more canary requests{soon}."
-
-
-def _odds(evidence: float) -> str:
-    return f"{math.exp(evidence):,.0f}"
 
 
 def _row(line: _Line, verdict: Verdict) -> Row:

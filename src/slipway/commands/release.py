@@ -9,10 +9,11 @@ import typer
 from slipway import manifests, oci, records, releases
 from slipway.adapters import files, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import BUILD, DECISION, Json, Root, emit, shelf
+from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, shelf
 from slipway.commands.package import BUNDLE
 from slipway.errors import Rejected
 from slipway.manifests import tree
+from slipway.manifests.environment import Environment as Deployed
 from slipway.records import Bundle, GateDecision, Package
 
 
@@ -31,7 +32,8 @@ def release(environment: Environment = releases.PRODUCTION, root: Root = Path(),
     """Propose the packaged image to an environment: manifests and record in one commit, pushed to main.
 
     The manifests that reviewers saw (`k8s/next/ENVIRONMENT`) are copied over those that Argo CD applies
-    (`k8s/rendered/ENVIRONMENT`), and the image's tag and digest are filled in.
+    (`k8s/rendered/ENVIRONMENT`), and the image's tag and digest are filled in. Refused is, too, what the traffic of
+    rollouts/judge.yaml cannot decide: a canary that would not be promoted before the deadline though it is like stable.
 
     Examples:
     ```sh
@@ -45,7 +47,9 @@ def release(environment: Environment = releases.PRODUCTION, root: Root = Path(),
     known, stable = shelf.existing(repository.root), shelf.stable(repository.root)
     proposed = releases.propose(package, gate, known, stable, environment=environment, at=at)
 
-    rendered, reference = _manifests(repository.root, environment, package)
+    rendered, reference, deployed = _manifests(repository.root, environment, package)
+    if environment in stable.environments:  # the first release runs no canary
+        progress.print(f"[dim]{deciding.require_decidable(repository.root, environment, deployed)}[/]")
     files.write_texts(repository.root / "k8s/rendered" / environment, rendered)
     shelf.write(repository.root, proposed)
     commit = repository.publish(
@@ -82,11 +86,12 @@ def gather(repository: Repository) -> tuple[Package, GateDecision]:
     return package, gate
 
 
-def _manifests(root: Path, environment: str, package: Package) -> tuple[dict[str, str], str]:
+def _manifests(root: Path, environment: str, package: Package) -> tuple[dict[str, str], str, Deployed]:
     following = files.read_texts(root / "k8s/next" / environment, "*.yaml")
     name = tree.image_of(following).partition("@")[0].rpartition(":")[0]
     reference = f"{name}:{package.bundle.version}@{package.image_digest}"
     rendered = tree.with_image(following, reference)
-    if problems := manifests.check(tree.objects(rendered)):
+    deployed, problems = manifests.examine(tree.objects(rendered))
+    if deployed is None or problems:
         raise Rejected(f"the manifests of {environment} are refused: {problems[0]}", "Run `slipway manifests check`.")
-    return rendered, reference
+    return rendered, reference, deployed
