@@ -72,6 +72,18 @@ def test_the_plan_is_what_simulations_took(
     assert planned.seconds == pytest.approx(seconds, rel=0.1)
 
 
+def test_an_abort_pays_for_every_metric() -> None:
+    """With three metrics, 1 % of errors becoming 3 % takes the 735 canary requests that simulations took; one is less."""
+    three = Policy(metrics={"errors": ERRORS, "latency": Metric(margin=0.03, base=0.033), "truth": TRUTH})
+    found = [
+        planning.plan(policy, Timing(), (0.1,), 20.0).metrics[0].abort_double
+        for policy in (three, Policy(metrics={"errors": ERRORS}))
+    ]
+    assert found[0].requests == pytest.approx(735, rel=0.1)
+    assert found[1].requests == pytest.approx(582, rel=0.1)
+    assert found[0].seconds == found[0].requests / 2
+
+
 def test_each_step_asks_half_of_the_last() -> None:
     """Three gated steps ask 4, 2 and 1 times the margin, of each metric from the step on that requires it."""
     policy = Policy(metrics={"errors": ERRORS, "truth": Metric(margin=0.03, base=0.2, required_from=3)})
