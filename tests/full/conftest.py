@@ -1,11 +1,14 @@
-"""Debian's container tools, private to the test run: a registry on loopback, and buildah with its own storage."""
+"""Debian's tools, private to the test run: a registry on loopback, buildah with its own storage, PostgreSQL."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,36 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry that asks nobody who they are."""
     with registry_in(tmp_path_factory.mktemp("registry")) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """Run Debian's PostgreSQL on a socket of its own; return a function that makes a database and says its address."""
+    tools = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    # A socket's path is short, and the server's own user, as it refuses root, must reach it.
+    with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as folder:
+        shutil.chown(folder, "postgres", "postgres")
+
+        def run(tool: str, *arguments: str) -> None:
+            command = ["runuser", "--user", "postgres", "--", str(tools / tool), *arguments]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+        cluster, user = f"{folder}/cluster", "slipway"
+        run("initdb", "-D", cluster, "-U", user, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        settings = f"-c listen_addresses= -c unix_socket_directories={folder}"
+        run("pg_ctl", "-D", cluster, "-l", f"{folder}/log", "-o", settings, "--wait", "start")
+        numbers = count()
+
+        def database() -> str:
+            name = f"test{next(numbers)}"
+            run("createdb", "-h", folder, "-U", user, name)
+            return f"postgresql+psycopg://{user}@/{name}?host={folder}"
+
+        try:
+            yield database
+        finally:
+            run("pg_ctl", "-D", cluster, "-m", "immediate", "--wait", "stop")
 
 
 @pytest.fixture(scope="session")

@@ -206,9 +206,7 @@ def _require(connection: Connection, name: str, *, create: bool) -> None:
         schema.METADATA.create_all(connection)
         connection.execute(insert(schema.version), {"version": schema.VERSION})
     elif not names:
-        raise Broken(
-            f"the ledger ({name}) is empty", "Start a service that writes it, or name the one that is written."
-        )
+        raise Broken(f"the ledger ({name}) is empty", BEGIN)
     elif schema.version.name not in names:
         raise Broken(f"the database ({name}) holds something else: {', '.join(sorted(names)[:3])}", OWN)
     elif (found := connection.execute(select(schema.version.c.version)).scalar()) != schema.VERSION:

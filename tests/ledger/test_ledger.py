@@ -1,0 +1,82 @@
+"""The ledger in a SQLite file, and what needs no database at all; PostgreSQL runs the same bodies in tests/full."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import pytest
+from tests.ledger import bodies
+from tests.ledger.bodies import *  # noqa: F403  # the tests
+from tests.ledger.world import origin, prediction, told
+
+from slipway.adapters.ledger import Ledger
+from slipway.errors import Broken
+
+FAULTS = {
+    "arrival time instead of the request's": (
+        partial(told, answered_at=lambda of, label: label.received_at if label else of.at),
+        bodies.holds_the_cut_off,
+    ),
+    "age of a label instead of the cell's cut-off": (
+        partial(told, counts=lambda label, _: label.received_at < label.origin.at + 25.0),
+        bodies.holds_the_cut_off,
+    ),
+    "no cut-off": (partial(told, counts=lambda *_: True), bodies.holds_the_cut_off),
+    "a duplicate label counted": (told, bodies.holds_that_a_label_counts_once),
+    "rows instead of calls": (partial(told, call_of=lambda of: of.id), bodies.holds_that_a_call_counts_once),
+}
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Name a new file each time."""
+    folder, numbers = tmp_path_factory.mktemp("ledger"), count()
+    return lambda: f"sqlite:///{folder / f'it is #{next(numbers)}.db'}"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_breaks_its_rule(fault: str) -> None:
+    """What the rules are there for: a look with the fault is told from ours by the very check that ours passes."""
+    read, holds = FAULTS[fault]
+    with pytest.raises(AssertionError):
+        holds(read)
+
+
+def test_a_reader_leaves_the_file_as_it_is(fresh: Callable[[], str]) -> None:
+    """Not one byte of the database changes under a look."""
+    url = fresh()
+    writer = Ledger(url)
+    writer.add([prediction(origin("a", 1.0))])
+    writer.close()
+    path = Path(url.removeprefix("sqlite:///"))
+    before = path.read_bytes()
+
+    reader = Ledger(url, read_only=True)
+    bodies.look(reader)
+    reader.close()
+
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3cret",
+        "sqlite://",
+        "sqlite:////nowhere/s.db",
+        "mysql://user:s3cret@127.0.0.1/name",
+        "postgresql+psycopg2://user:s3cret@127.0.0.1/name",
+        "postgresql+psycopg://user:s3cret@127.0.0.1:port/name",
+        "postgresql+psycopg://user:a@s3cret@127.0.0.1/name",
+        "postgresql+psycopg://user:s3cret@127.0.0.1:1/name",
+        "postgresql+psycopg://user@127.0.0.1:1/name?password=s3cret",
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_bad_address_is_refused_without_its_password(url: str, read_only: bool) -> None:
+    """What cannot be opened is Broken, with a remedy, and no part of the message, nor its cause, has the password."""
+    with pytest.raises(Broken) as caught:
+        Ledger(url, read_only=read_only)
+    assert "s3cret" not in f"{caught.value.what} {caught.value.remedy} {caught.value.__cause__!r}"
+    assert caught.value.remedy
