@@ -108,9 +108,9 @@ def truth_mix(truth: Truth, reference: float | None, policy: Policy) -> Watch:
         detail = "there is no share of positives from before to compare with: stable has had no truth yet"
     else:
         low, high = (times * reference for times in policy.truth_mix)
-        held = ~((share >= low) & (share <= high))  # also where nothing is labelled
+        held = (labelled > 0) & ~((share >= low) & (share <= high))
         detail = ""
-        if labelled.size:
+        if held.any():
             detail = (
                 f"{share[-1]:.1%} of {labelled[-1]:,.0f} labels are positive, and usually {reference:.1%} are:"
                 f" outside {low:.1%} to {high:.1%}, so this stretch of time is not like the others"
