@@ -64,6 +64,9 @@ def test_a_promotion(promoted: Trace) -> None:
     assert verdict.name == "verdict"
     assert [lane.name for lane in metrics] == ["errors", "latency", "truth"]
     assert [lane.asked_from for lane in metrics] == [0, 0, 400]
+    asked = promoted.verdict.metrics[0].promote[0].needed
+    at_the_end = promoted.metrics[0].promote[0][promoted.metrics[0].times.index(T0 + 200)]
+    assert dict(metrics[0].harmless)[200] == min(at_the_end / asked, explaining.TOP)  # still asked at the first margin
     first = next(time for time, share in verdict.harmless if share >= 1)
     reached = [metric.promote[0].reached_at for metric in promoted.verdict.metrics[:2]]
     assert first == max(at - T0 for at in reached if at is not None)

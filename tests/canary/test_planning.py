@@ -73,7 +73,7 @@ def test_the_plan_is_what_simulations_took(
 
 
 def test_an_abort_pays_for_every_metric() -> None:
-    """With three metrics, 1 % of errors becoming 3 % takes the 735 canary requests that simulations took; one is less."""
+    """Where 1 % of errors becomes 3 %, three metrics need the 735 canary requests that simulations took, one 582."""
     three = Policy(metrics={"errors": ERRORS, "latency": Metric(margin=0.03, base=0.033), "truth": TRUTH})
     found = [
         planning.plan(policy, Timing(), (0.1,), 20.0).metrics[0].abort_double
@@ -105,12 +105,6 @@ def test_bake_maturity_and_cycle() -> None:
     assert way(bake=1800) == [("bake", 1800), ("bake", 3600), ("bake", 5400)]
     assert way(maturity=6000)[-1] == ("truth", pytest.approx(quick + 6000, rel=0.01))
     assert way(maturity=6000, cycle=86400)[-1] == ("cycle", 2 * 86400 + 6000)
-
-
-def test_evidence_is_kept_from_step_to_step() -> None:
-    """What bakes long at a low weight has the evidence of the next step already."""
-    planned = planning.plan(BOTH, Timing(bake=3600, deadline=1e6), (0.1, 0.3, 0.6), 20.0)
-    assert [step.waits_for for step in planned.steps] == ["bake"] * 3
 
 
 @pytest.mark.parametrize("remedy", ["deadline", "traffic", "weight", "margins"])
