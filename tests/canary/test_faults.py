@@ -1,7 +1,7 @@
 """Faults that others have, planted here: the property that the judge has is lost with each of them.
 
-A property is a function that asserts; a fault replaces one part of the judge. The real one keeps every property, and each
-fault breaks the one that is there because of it.
+A property is a function that asserts; a fault replaces one part of the judge. The real one keeps every property, and
+each fault breaks the one that is there because of it.
 """
 
 from collections.abc import Callable, Iterable
