@@ -26,6 +26,7 @@ load: data ## p95 of the service under load against the objective
 bench: data ## the tables of docs/benchmarks.md, measured here
 	python bench/serving.py
 	python bench/pipeline.py
+	python bench/judge.py
 
 lint: venv ## format, lint, types, import contracts
 	ruff format --check .

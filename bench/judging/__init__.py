@@ -1,0 +1,1 @@
+"""What bench/judge.py plays, and how it is judged."""
