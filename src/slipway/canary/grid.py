@@ -188,12 +188,14 @@ def _merged(inside: Cells, usable: Mask, counts: Mapping[Arm, tuple[Array, Array
 
 def _groups(stable: Array, canary: Array, cut: Mask) -> tuple[Whole, Whole]:
     """Find the cells [start, stop) of each stratum; `cut` tells where two neighbours may not be joined."""
-    if ((stable >= 1) & (canary >= 1)).all():  # the rule where there is traffic, and 10 times as fast
-        return np.arange(stable.size), np.arange(stable.size) + 1
-    starts, stops = [], []
-    start, of_stable, of_canary = 0, 0.0, 0.0
-    for place, (s, c, fresh) in enumerate(zip(stable.tolist(), canary.tolist(), [True, *cut.tolist()], strict=False)):
-        if fresh:
+    # Where there is traffic, every cell is a stratum: the loop begins where that ends.
+    lacking = np.flatnonzero((stable < 1) | (canary < 1))
+    head = int(lacking[0]) if lacking.size else stable.size
+    starts, stops = list(range(head)), list(range(1, head + 1))
+    start, of_stable, of_canary = head, 0.0, 0.0
+    fresh = [True, *cut.tolist()]
+    for place, s, c in zip(range(head, stable.size), stable[head:].tolist(), canary[head:].tolist(), strict=True):
+        if fresh[place]:
             start, of_stable, of_canary = place, 0.0, 0.0
         of_stable, of_canary = of_stable + s, of_canary + c
         if of_stable >= 1 and of_canary >= 1:
