@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that `make test-full` needs, and only those that are missing. Needs root.
 set -eu
-packages="buildah chromium debootstrap docker-registry iproute2 postgresql runc skopeo strace wrk"
+packages="buildah chromium debootstrap docker-registry iproute2 postgresql prometheus runc skopeo strace wrk"
 
 missing=""
 for package in $packages; do

@@ -40,10 +40,10 @@ def gated(environment: Environment) -> tuple[tuple[float, ...], Timing]:
 
 
 def plan(policy: Policy, timing: Timing, weights: Sequence[float], traffic: float) -> "Plan":
-    """Plan a verdict; SciPy comes with it, which takes half a second."""
+    """Plan a verdict of what an environment is held to; SciPy comes with it, which takes half a second."""
     from slipway.canary import planning
 
-    return planning.plan(policy, timing, weights, traffic)
+    return planning.plan(settings.asked(policy, timing), timing, weights, traffic)
 
 
 def require_decidable(root: Path, name: str, environment: Environment) -> str:
