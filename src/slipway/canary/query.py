@@ -11,12 +11,13 @@ from slipway.canary.records import Timing
 from slipway.errors import Rejected
 
 MAX_LENGTH = 2000
+LONGEST = 1e10  # seconds
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 NAMES = ("namespace", "rollout", "environment")
 SPANS = Timing.__struct_fields__
 REMEDY = (
-    'Ask verdict{namespace="NAMESPACE", rollout="NAME", environment="production"}, and if need be with '
-    'bake="30m", maturity, cycle and deadline.'
+    'Ask verdict{namespace="NAMESPACE", rollout="NAME", maturity="6h"}, and if need be with bake, cycle, deadline '
+    "and environment."
 )
 
 _QUERY = re.compile(r"\s*verdict\s*\{(.*)\}\s*", re.DOTALL)
@@ -55,12 +56,14 @@ def parse(query: str) -> Question:
             raise Rejected("a label of the query cannot be read, or stands there twice", REMEDY)
         labels[matcher[1]] = matcher[2][1:-1]
         position = matcher.end()
+    if "maturity" not in labels:
+        raise Rejected("the query does not say how long truth may take", 'Name it; maturity="0s" does without truth.')
     return question(labels)
 
 
 def question(labels: Mapping[str, str]) -> Question:
-    """Check the labels of a question; `parse` has its errors. The environment is production where none is named."""
-    labels = {"environment": "production", **labels}
+    """Check the labels of a question; `parse` has its errors. An environment without a name has its namespace's."""
+    labels = {"environment": labels.get("namespace", ""), **labels}
     unknown = sorted(set(labels) - {*NAMES, *SPANS})
     if unknown:
         raise Rejected(f"the judge knows no label {unknown[0][:40]!r}", REMEDY)
@@ -78,9 +81,11 @@ def seconds(duration: str) -> float:
         Rejected: it is none.
 
     """
-    if len(duration) > 40 or not _DURATION.fullmatch(duration):
+    known = len(duration) <= 40 and _DURATION.fullmatch(duration)
+    total = float(sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(duration))) if known else -1.0
+    if not 0 <= total <= LONGEST:
         raise Rejected(f"{duration[:40]!r} is no duration", "Write it as 30m, 6h or 1h30m.")
-    return float(sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(duration)))
+    return total
 
 
 def instant(text: str) -> float:
