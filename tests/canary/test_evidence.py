@@ -212,6 +212,13 @@ def test_a_regression_that_begins_late_is_found() -> None:
     assert evidence.abort(strata(rows), margin=0.01, base=0.01)[-1] > math.log(20)
 
 
+def test_a_margin_wider_than_any_difference_is_soon_kept() -> None:
+    """Four times 30 points, at an early step: harmless unless nearly every canary request fails and no other."""
+    rows = [(36, 180, 4, 20)] * 5
+    assert evidence.promote(strata(rows), margin=1.2, base=0.2)[-1] > math.log(20)
+    assert evidence.promote(strata([(0, 180, 20, 20)] * 5), margin=1.2, base=0.2)[-1] < 0
+
+
 def test_an_empty_arm_says_nothing() -> None:
     """A stratum in which one arm served nobody leaves the evidence where it was, but for what its absence costs: 0."""
     for row in ((3, 180, 0, 0), (0, 0, 3, 20), (0, 0, 0, 0)):

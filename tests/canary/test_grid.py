@@ -313,10 +313,12 @@ def test_truth_outside_the_intervals_is_no_stratum() -> None:
 
 
 def test_an_arm_that_fell_silent_is_named() -> None:
-    """Samples that stop are said, with for how long; an arm that was never seen too."""
+    """Samples that stop are said, with for how long; a stable that was never seen too, but no such canary."""
     world = World({"stable": np.full(10, 9), "canary": np.full(10, 1)})
     seen = world.observed()
-    assert grid.gaps(seen, ERRORS, T0 + 100) == ()
-    assert grid.gaps(seen, ERRORS, T0 + 121)[1] == "no sample of canary's requests for 21 s; one is due every 5 s"
+    assert grid.silences(seen, ERRORS, T0 + 120) == ()
+    assert grid.silences(seen, ERRORS, T0 + 121)[1] == "no sample of canary's requests for 21 s; one is due every 5 s"
     unseen = msgspec.structs.replace(seen, requests={"stable": seen.requests["stable"], "canary": ()})
-    assert grid.gaps(unseen, ERRORS, T0 + 100) == ("no sample of canary's requests yet",)
+    assert grid.silences(unseen, ERRORS, T0 + 100) == ()
+    unseen = msgspec.structs.replace(seen, requests={"canary": seen.requests["canary"]})
+    assert grid.silences(unseen, ERRORS, T0 + 100) == ("there is no sample of stable's requests",)

@@ -153,17 +153,19 @@ def matured(cohorts: Sequence[Cohort], inside: Cells, maturity: float) -> Truth:
     )
 
 
-def gaps(observation: Observation, policy: Policy, now: float) -> tuple[str, ...]:
-    """Say which arms are known and have been silent for four scrapes, or were never seen."""
+def silences(observation: Observation, policy: Policy, now: float) -> tuple[str, ...]:
+    """Say which arms have been silent for four scrapes, though they were known; stable always is.
+
+    A canary that was never seen is none: a router has no counter of a service that it has sent nothing.
+    """
     found = []
     for arm in ARMS:
         times = [each.times[-1] for each in observation.requests.get(arm, ()) if each.times]
-        if not times:
-            found.append(f"no sample of {arm}'s requests yet")
-        elif now - max(times) > SILENT * policy.scrape:
-            found.append(
-                f"no sample of {arm}'s requests for {now - max(times):.0f} s; one is due every {policy.scrape:g} s"
-            )
+        if not times and arm == "stable":
+            found.append("there is no sample of stable's requests")
+        elif times and now - max(times) > SILENT * policy.scrape:
+            seconds = now - max(times)
+            found.append(f"no sample of {arm}'s requests for {seconds:.0f} s; one is due every {policy.scrape:g} s")
     return tuple(found)
 
 

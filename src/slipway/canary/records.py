@@ -193,7 +193,7 @@ class Verdict(_Frozen, frozen=True, kw_only=True):
     blame: Kind | None  # the metric with the largest evidence against the canary
     abort: float  # evidence now, averaged over the metrics
     abort_needed: float
-    aborted_at: float | None  # end of the stratum in which the boundary was reached
+    aborted_at: float | None  # when the stratum in which the boundary was reached could first be judged
     metrics: tuple[MetricEvidence, ...]
     more_requests: float | None
     more_seconds: float | None

@@ -84,8 +84,8 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
     truth = None
     if "truth" in policy.metrics:
         truth = grid.matured(observation.cohorts, grid.cells(rollout, policy, until - timing.maturity), timing.maturity)
-    silences = grid.gaps(observation, policy, now)
-    gaps = [_unread(gap) for gap in observation.gaps] + [Hold(reason="samples", detail=each) for each in silences]
+    gaps = [_unread(gap) for gap in (*observation.gaps, *grid.silences(observation, policy, now))]
+    readable = all(gap.reason != "samples" for gap in gaps)
     if rollout.available == 0:
         gaps.append(Hold(reason="facts", detail="no canary pod is available"))
     if inside.number.size and all((requests["stable"].broken | requests["canary"].broken).tolist()):
@@ -124,12 +124,13 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
         truth=truth,
         watches=tuple(watches),
         gaps=tuple(gaps),
-        dead=health.unavailable(rollout, inside, requests, policy, now, readable=not observation.gaps + silences),
+        dead=health.unavailable(rollout, inside, requests, policy, now, readable=readable),
         rate=float(requests["canary"].counted[here].sum() / seconds) if seconds else None,
     )
 
 
 def _unread(gap: str) -> Hold:
+    """Take the source from a gap's first word; what names none is about samples."""
     for reason in ("facts", "ledger"):
         if gap.startswith(reason):
             return Hold(reason=reason, detail=gap)

@@ -60,7 +60,7 @@ def duration(seconds: float) -> str:
 
 def points(share: float) -> str:
     """Write a difference of shares."""
-    return f"{100 * share:g} points"
+    return "1 point" if share == 0.01 else f"{100 * share:g} points"
 
 
 def _arms(each: Weighed) -> str:
@@ -68,8 +68,9 @@ def _arms(each: Weighed) -> str:
     canary, stable = strata.canary_requests.sum(), strata.stable_requests.sum()
     if not canary or not stable:
         return "nothing to compare yet"
-    mean_canary, mean_stable = strata.canary_loss.sum() / canary, strata.stable_loss.sum() / stable
+    means = strata.canary_loss.sum() / canary, strata.stable_loss.sum() / stable
+    form = "mean loss {:.4f}" if each.kind == "truth" else "{:.2%}"
     return (
-        f"mean loss {mean_canary:.4f} in {canary:,.0f} requests of the canary and {mean_stable:.4f} in {stable:,.0f} of"
-        f" stable, {100 * (mean_canary - mean_stable):+.2f} points"
+        f"{form.format(means[0])} of {canary:,.0f} canary requests against {form.format(means[1])} of {stable:,.0f} of"
+        f" stable, {100 * (means[0] - means[1]):+.2f} points"
     )
