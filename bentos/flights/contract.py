@@ -15,6 +15,17 @@ from slipway.schema import COLUMNS, Column, Kind
 
 MAX_ROWS = 1000
 MAX_BYTES = 1 << 20
+MAX_ID = 512  # characters
+RESULTS = {  # what becomes of a truth, and the status that says so
+    "stored": 200,
+    "same": 200,
+    "conflict": 409,
+    "malformed": 422,
+    "future": 422,
+    "key": 403,
+    "forged": 403,
+    "foreign": 403,
+}
 FIELDS = tuple(COLUMNS[name] for name in features.READ)
 CLOCKS = tuple(clock for clock in range(2400) if schema.valid_clock(clock))
 
@@ -145,3 +156,42 @@ def _fits(value: Any, column: Column) -> bool:  # noqa: ANN401  # JSON values, o
     except msgspec.ValidationError:
         return False
     return True
+
+
+class Truth(msgspec.Struct, forbid_unknown_fields=True):
+    """What somebody has learnt about a prediction."""
+
+    id: Annotated[str, msgspec.Meta(max_length=MAX_ID)]
+    late: bool  # it arrived 15 minutes late or more
+    rating: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+
+
+class Receipt(msgspec.Struct, omit_defaults=True):
+    """What became of one truth. `status` is that of HTTP; only 200 is taken."""
+
+    id: str
+    status: int
+    result: str
+    error: str | None = None
+
+
+TRUTHS: msgspec.json.Decoder[Truth | list[Truth]] = msgspec.json.Decoder(
+    Truth | Annotated[list[Truth], msgspec.Meta(min_length=1, max_length=MAX_ROWS)]
+)
+
+
+def decode_truths(body: bytes) -> tuple[list[Truth], bool]:
+    """Return the truths of a request, and whether it was an array.
+
+    Raises:
+        Refused: the body is not one truth, or 1 to MAX_ROWS of them.
+
+    """
+    try:
+        decoded = TRUTHS.decode(body)
+    except msgspec.ValidationError as error:
+        sentence = f"The feedback is refused: {error}. Send id, late, and rating (1 to 5) if there is one."
+        raise Refused(Problem(422, "value", sentence)) from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(Problem(400, "json", f"The body is not valid JSON: {error}.")) from None
+    return (decoded, True) if isinstance(decoded, list) else ([decoded], False)

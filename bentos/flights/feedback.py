@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hmac import compare_digest
-from typing import Annotated
 
 import msgspec
 
 import telemetry
-from contract import MAX_ROWS, Problem, Refused
+from contract import RESULTS, Problem, Receipt, Refused, decode_truths
 from settings import Settings
 from slipway import identity
 from slipway.adapters.ledger import Ledger
@@ -23,46 +22,8 @@ from slipway.predictions import Outcome
 
 STORE_SECONDS = 10.0
 MAX_STORING = 16  # requests that wait for the database
-STATUSES = {"stored": 200, "same": 200, "conflict": 409, "malformed": 422, "future": 422}  # the others: 403
 SAID = {"conflict": "Another truth of this prediction is recorded already; the first one stays."}
 encode = msgspec.json.Encoder().encode
-
-
-class Truth(msgspec.Struct, forbid_unknown_fields=True):
-    """What somebody has learnt about a prediction."""
-
-    id: Annotated[str, msgspec.Meta(max_length=512)]
-    late: bool  # it arrived 15 minutes late or more
-    rating: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
-
-
-class Receipt(msgspec.Struct, omit_defaults=True):
-    """What became of one truth. `status` is that of HTTP; only 200 is taken."""
-
-    id: str
-    status: int
-    result: str
-    error: str | None = None
-
-
-_decode = msgspec.json.Decoder(Truth | Annotated[list[Truth], msgspec.Meta(min_length=1, max_length=MAX_ROWS)]).decode
-
-
-def decode(body: bytes) -> tuple[list[Truth], bool]:
-    """Return the truths of a request, and whether it was an array.
-
-    Raises:
-        Refused: the body is not one truth, or 1 to MAX_ROWS of them.
-
-    """
-    try:
-        decoded = _decode(body)
-    except msgspec.ValidationError as error:
-        sentence = f"The feedback is refused: {error}. Send id, late, and rating (1 to 5) if there is one."
-        raise Refused(Problem(422, "value", sentence)) from None
-    except (ValueError, RecursionError) as error:
-        raise Refused(Problem(400, "json", f"The body is not valid JSON: {error}.")) from None
-    return (decoded, True) if isinstance(decoded, list) else ([decoded], False)
 
 
 class Feedback:
@@ -98,18 +59,17 @@ class Feedback:
 
         """
         now = time.time()
-        truths, many = decode(body)
+        truths, many = decode_truths(body)
         receipts: list[Receipt | None] = []
         outcomes: list[Outcome] = []
         for truth in truths:
             try:
                 origin = identity.verify(truth.id, self._keys, self._told.environment, now)
             except identity.Refused as refused:
-                status = STATUSES.get(refused.reason, 403)
-                receipts.append(Receipt(truth.id, status, refused.reason, str(refused)))
+                receipts.append(Receipt(truth.id, RESULTS[refused.reason], refused.reason, str(refused)))
             else:
                 receipts.append(None)
-                outcomes.append(Outcome(origin=origin, truth=truth.late, received_at=now, rating=truth.rating))
+                outcomes.append(Outcome(origin=origin, truth=float(truth.late), received_at=now, rating=truth.rating))
         results = iter(await self._store(outcomes))
         whole = [receipt or _receipt(truth.id, next(results)) for truth, receipt in zip(truths, receipts, strict=True)]
         for receipt in whole:
@@ -146,4 +106,4 @@ class Feedback:
 
 
 def _receipt(identity_: str, result: str) -> Receipt:
-    return Receipt(identity_, STATUSES[result], result, SAID.get(result))
+    return Receipt(identity_, RESULTS[result], result, SAID.get(result))

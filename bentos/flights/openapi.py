@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contract import EXPECTED, FIELDS, MAX_BYTES, MAX_ROWS
+from contract import EXPECTED, FIELDS, MAX_BYTES, MAX_ID, MAX_ROWS, RESULTS
 from slipway import schema
 from slipway.schema import Column, Kind
 
@@ -13,14 +13,26 @@ SHAPES: dict[Kind, Any] = {
     Kind.NUMBER: lambda column: {"type": "number", "minimum": column.low, "maximum": column.high},
     Kind.TEXT: lambda _: {"type": "string", "maxLength": 64},
 }
-PREDICT_PROBLEMS = {
+BODY_PROBLEMS = {
     "400": "The body is not valid JSON",
     "405": "Not a POST",
     "408": "The body did not arrive in time",
     "413": f"The body is larger than {MAX_BYTES} bytes",
     "415": "The content type is not application/json",
+}
+PREDICT_PROBLEMS = BODY_PROBLEMS | {
     "422": f"A field is missing, unknown or wrong, or there are not 1 to {MAX_ROWS} flights",
-    "503": "Not ready: the model is not the one that the bento was made for; or too busy",
+    "503": "Not ready: not the model that the bento was made for, or no room to keep a prediction; or too busy",
+}
+FEEDBACK_PROBLEMS = BODY_PROBLEMS | {
+    "401": "No credential that is accepted",
+    "503": "The ledger does not answer, or there is none: nothing is stored, the same may be sent again",
+}
+RECEIPTS = {
+    "200": "Taken, and stored for good; `same` if it was there already",
+    "403": "The id was not made here: signed with an unknown key, forged, or of another environment",
+    "409": "Another truth of this prediction was told before, and stays",
+    "422": "This is no id, or one from a clock that is ahead; or the body is not a truth (then a Problem)",
 }
 
 
@@ -35,6 +47,7 @@ def document() -> dict[str, Any]:
         },
         "paths": {
             "/predict": {"post": _predict()},
+            "/feedback": {"post": _feedback()},
             "/choices": {
                 "get": _get("Fields of a flight and what may be chosen", {"type": "array", "items": {"type": "object"}})
             },
@@ -44,7 +57,16 @@ def document() -> dict[str, Any]:
             "/readyz": {"get": _probe("The model is open and is the one that was released", ready=True)},
             "/metrics": {"get": _probe("Metrics, in the text format of Prometheus")},
         },
-        "components": {"schemas": {"Flight": flight(), "Prediction": _prediction(), "Problem": _problem()}},
+        "components": {
+            "schemas": {
+                "Flight": flight(),
+                "Prediction": _prediction(),
+                "Truth": _truth(),
+                "Receipt": _receipt(),
+                "Problem": _problem(),
+            },
+            "securitySchemes": {"feedback": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -77,7 +99,31 @@ def _prediction() -> dict[str, Any]:
         "version": {"type": "string", "description": "the release that answered"},
         "model": {"type": "string", "description": "first digits of the model's digest"},
     }
-    return {"type": "object", "required": list(properties), "properties": properties}
+    signed = {"id": {"type": "string", "description": "to send the truth with; absent where no ledger is configured"}}
+    return {"type": "object", "required": list(properties), "properties": properties | signed}
+
+
+def _truth() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["id", "late"],
+        "properties": {
+            "id": {"type": "string", "maxLength": MAX_ID, "description": "of the prediction"},
+            "late": {"type": "boolean", "description": f"it arrived {schema.TARGET_MINUTES} minutes late or more"},
+            "rating": {"type": ["integer", "null"], "minimum": 1, "maximum": 5, "description": "how useful it was"},
+        },
+    }
+
+
+def _receipt() -> dict[str, Any]:
+    properties = {
+        "id": {"type": "string"},
+        "status": {"type": "integer", "enum": [int(status) for status in RECEIPTS]},
+        "result": {"type": "string", "enum": list(RESULTS)},
+        "error": {"type": "string", "description": "why it was not taken"},
+    }
+    return {"type": "object", "required": ["id", "status", "result"], "properties": properties}
 
 
 def _problem() -> dict[str, Any]:
@@ -93,17 +139,34 @@ def _problem() -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    def one_or_many(name: str) -> dict[str, Any]:
-        one = {"$ref": f"#/components/schemas/{name}"}
-        return {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ROWS}]}
-
     return {
         "operationId": "predict",
         "summary": f"Predict one flight, or 1 to {MAX_ROWS}; an array is answered by an array in the same order",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": one_or_many("Flight")}}},
-        "responses": {"200": _json("One prediction per flight", one_or_many("Prediction"))}
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _one_or_many("Flight")}}},
+        "responses": {"200": _json("One prediction per flight", _one_or_many("Prediction"))}
         | {status: _refusal(why) for status, why in PREDICT_PROBLEMS.items()},
     }
+
+
+def _feedback() -> dict[str, Any]:
+    one = {"$ref": "#/components/schemas/Receipt"}
+    either = {"oneOf": [one, {"$ref": "#/components/schemas/Problem"}]}
+    mixed = "Many, and not all taken: each receipt has its own status, and those of 200 are stored"
+    return {
+        "operationId": "feedback",
+        "summary": f"Tell the truth about one prediction, or 1 to {MAX_ROWS}; the first one told stays",
+        "security": [{"feedback": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _one_or_many("Truth")}}},
+        "responses": {status: _json(why, either if status == "422" else one) for status, why in RECEIPTS.items()}
+        | {"200": _json(RECEIPTS["200"], _one_or_many("Receipt"))}
+        | {"207": _json(mixed, {"type": "array", "items": one})}
+        | {status: _refusal(why) for status, why in FEEDBACK_PROBLEMS.items()},
+    }
+
+
+def _one_or_many(name: str) -> dict[str, Any]:
+    one = {"$ref": f"#/components/schemas/{name}"}
+    return {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ROWS}]}
 
 
 def _get(what: str, shape: dict[str, Any], *, ready: bool = False) -> dict[str, Any]:

@@ -1,41 +1,35 @@
 """The routes of the service, as a plain ASGI application in front of BentoML's own.
 
 /predict is answered here, outside BentoML's middleware, which would cost fifteen times the work itself. So its limits
-do not cover the route either; the ones that do are here: bytes, rows, seconds for a body, requests that wait for one.
+do not cover the route either; the ones that do are in bodies.py and contract.py.
 """
 
-import asyncio
 import logging
 import os
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 import pages
 import settings
 import telemetry
-from contract import MAX_BYTES, Prediction, Problem, Refused, decode
+from bodies import Bodies, Gone, Message, Receive, check_head, wrong_method
+from contract import Prediction, Problem, Refused, decode
 from predictor import Predictor
 from slipway import identity
 from slipway.adapters import spool
-from slipway.errors import Broken, SlipwayError
+from slipway.errors import SlipwayError
 
 if TYPE_CHECKING:
     from feedback import Feedback
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 BENTOML = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
-BODY_SECONDS = 10.0
-MAX_DROPPED = 16 << 20  # bytes; a larger body is refused by its length, unread
-MAX_WAITING = 100  # requests whose body has not arrived; the rest costs no memory, as it is answered without a pause
 JSON = (b"content-type", b"application/json")
 encode = msgspec.json.Encoder().encode
 
@@ -46,7 +40,7 @@ class Application:
     def __init__(self, inner: Asgi, folder: Path) -> None:
         self._inner, self._folder = inner, folder
         self._answers = pages.still(folder)
-        self._waiting = 0
+        self._bodies = Bodies()
         self._predictor: Predictor | None = None
         self._refusal = Problem(503, "not-ready", "The service is starting.")
         self._signer: identity.Signer | None = None
@@ -91,44 +85,22 @@ class Application:
         from feedback import Feedback  # SQL, and only where there is a ledger
 
         signer = identity.Signer(told.keys[0], told.environment, release, told.pod, os.urandom(identity.NONCE_BYTES))
-        try:
-            self._spool = spool.Writer(told.spool, signer.process)
-        except spool.Full as error:
-            raise Broken(f"the spool cannot be written to: {error}", "Make room in SLIPWAY_SPOOL.") from error
+        self._spool = spool.Writer(told.spool, signer.process)
         self._signer, self._feedback = signer, Feedback(told)
 
     async def _predict(self, scope: Message, receive: Receive, send: Send) -> None:
         start = perf_counter()
         try:
-            _check_head(scope)
-            body = self._answer(await self._body(receive))
+            check_head(scope)
+            body = self._answer(await self._bodies.read(receive))
         except Refused as refused:
             await _refuse(send, "/predict", refused.problem)
-        except _Gone:
+        except Gone:
             return
         else:
             telemetry.requests("/predict", 200).inc()
             await _reply(send, 200, body, JSON)
         telemetry.LATENCY.observe(perf_counter() - start)
-
-    async def _body(self, receive: Receive) -> bytes:
-        reading = _read(receive)
-        try:
-            pause = reading.send(None)
-        except StopIteration as done:  # it came with its head, as most do: no clock is set, no place taken
-            return bytes(done.value)
-        if self._waiting >= MAX_WAITING:
-            reading.close()
-            raise Refused(Problem(503, "busy", f"{MAX_WAITING} requests are waiting for their bodies; try again soon."))
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return bytes(await _resumed(reading, pause))
-        except TimeoutError:
-            raise Refused(Problem(408, "body", f"The body did not arrive within {BODY_SECONDS:g} seconds.")) from None
-        finally:
-            self._waiting -= 1
-            reading.close()
 
     def _answer(self, body: bytes) -> bytes:
         if self._predictor is None:
@@ -159,13 +131,13 @@ class Application:
 
     async def _take(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
-            _check_head(scope)
+            check_head(scope)
             feedback = self._configured()
             feedback.admit(scope["headers"])
-            status, body = await feedback.take(await self._body(receive))
+            status, body = await feedback.take(await self._bodies.read(receive))
         except Refused as refused:
             await _refuse(send, "/feedback", refused.problem)
-        except _Gone:
+        except Gone:
             return
         else:
             telemetry.requests("/feedback", status).inc()
@@ -189,7 +161,7 @@ class Application:
 
     async def _still(self, answer: pages.Answer, scope: Message, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            await _refuse(send, scope["path"], _wrong_method("GET, HEAD"))
+            await _refuse(send, scope["path"], wrong_method("GET, HEAD"))
             return
         telemetry.requests(scope["path"], answer.status).inc()
         await _reply(send, answer.status, answer.body, (b"content-type", answer.kind), *pages.HEADERS)
@@ -197,52 +169,6 @@ class Application:
 
 def _no_room(why: str) -> Problem:
     return Problem(503, "spool", f"A prediction cannot be kept, so none is made: {why}.")
-
-
-class _Gone(Exception):
-    """The client hung up before its body was here: nobody waits for an answer."""
-
-
-def _wrong_method(right: str) -> Problem:
-    return Problem(405, "method", f"This path answers {right} only.", allowed=right)
-
-
-def _check_head(scope: Message) -> None:
-    if scope["method"] != "POST":
-        raise Refused(_wrong_method("POST"))
-    for name, value in scope["headers"]:
-        if name == b"content-type" and value.partition(b";")[0].strip().lower() != b"application/json":
-            raise Refused(Problem(415, "media", "Send JSON, with the header content-type: application/json."))
-        if name == b"content-length" and int(value) > MAX_DROPPED:
-            raise Refused(_too_large())
-
-
-def _too_large() -> Problem:
-    return Problem(413, "size", f"The body is larger than {MAX_BYTES} bytes.")
-
-
-async def _read(receive: Receive) -> bytes:
-    """Read a body. A too large one is dropped as it comes: most clients listen only when they have sent it all."""
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= MAX_BYTES:
-            parts.append(part)
-        more = message.get("more_body", False) and size <= MAX_DROPPED
-    if size > MAX_BYTES:
-        raise Refused(_too_large())
-    return b"".join(parts)
-
-
-@types.coroutine
-def _resumed(started: Coroutine[Any, None, bytes], pause: Any) -> Generator[Any, None, Any]:  # noqa: ANN401  # the loop's
-    """Go on with a coroutine that has been run up to its first pause."""
-    yield pause
-    return (yield from started)
 
 
 async def _refuse(send: Send, route: str, problem: Problem) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import routes
+import bodies
 import telemetry
 from routes import Application
 
@@ -34,7 +34,7 @@ def application(built: Path) -> Application:
 
 
 async def call(
-    app: Application, *messages: Any, method: str = "POST", headers: Any = (JSON_HEADER,)
+    app: Application, *messages: Any, method: str = "POST", path: str = "/predict", headers: Any = (JSON_HEADER,)
 ) -> tuple[int, Any]:
     """Send a request whose body comes in `messages`; one that is None never comes. Returns status and answer."""
     sent, coming = [], iter(messages)
@@ -48,7 +48,7 @@ async def call(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/predict", "method": method, "headers": list(headers)}
+    scope = {"type": "http", "path": path, "method": method, "headers": list(headers)}
     await app(scope, receive, send)
     start, body = sent
     assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()
@@ -62,15 +62,15 @@ def body(content: bytes, *, more: bool = False) -> dict[str, Any]:
 
 def test_a_body_that_never_ends_is_given_up(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """408 after the deadline, whether nothing comes or only a part."""
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
     assert asyncio.run(call(application, None))[0] == 408
     assert asyncio.run(call(application, body(b"{", more=True), None))[0] == 408
 
 
 def test_too_many_waiting_requests_are_sent_away(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the limit of requests wait for their bodies the next that would gets 503; one that is whole is answered."""
-    monkeypatch.setattr(routes, "MAX_WAITING", 2)
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "MAX_WAITING", 2)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
 
     async def crowd() -> list[int]:
         waiting = [asyncio.create_task(call(application, None)) for _ in range(2)]

@@ -27,17 +27,13 @@ class Writer:
     """Writes the lines of one process; `name` is not that of any other, ever."""
 
     def __init__(self, folder: Path, name: str, segment: int = SEGMENT, limit: int = LIMIT) -> None:
-        """Begin a file.
-
-        Raises:
-            Full: there is no room, or the folder cannot be written to.
-
-        """
+        """Begin a file; if that does not work, `problem` says why, and the next line tries again."""
         self._folder, self._segment, self._limit = folder, segment, limit
         self._names = (folder / f"{name}-{number:08}{SUFFIX}" for number in count())
         self._file, self._size = -1, segment  # so that a file is begun
         self._problem = ""
-        self.append(b"")
+        with suppress(Full):
+            self.append(b"")
 
     def append(self, line: bytes) -> None:
         """Write a line, which ends with its only newline. Once this returns, it survives the process.
