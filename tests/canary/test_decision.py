@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from typing import get_args
 
 import msgspec
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.worlds import ERRORS, POLICY, T0, TIMING, World, rollout
-from slipway.canary import planning
+from slipway.canary import decision, planning
 from slipway.canary.decision import decide, trace
 from slipway.canary.records import Observation, Policy, Reason, Rollout, Timing, Trace, Verdict
+from slipway.canary.weighing import weigh
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
 TWIN = {"errors": (0.01, 0.01), "latency": (0.033, 0.033), "truth": (0.2, 0.2)}
@@ -169,6 +171,30 @@ def test_a_canary_that_answers_nobody_is_aborted_where_that_can_be_known() -> No
         assert judged(msgspec.structs.replace(seen, gaps=("ledger: locked",)), at=100).cause == "unavailable"
         assert judged(msgspec.structs.replace(seen, gaps=("samples: 503",)), at=100).verdict == "continue"
     assert judged(mute, at=630).verdict == "continue"
+
+
+@pytest.mark.parametrize(
+    ("aborted", "dead", "late", "blocked"), [tuple(bool(bits >> bit & 1) for bit in range(4)) for bits in range(16)]
+)
+def test_abort_goes_before_held_and_held_before_promote(aborted: bool, dead: bool, late: bool, blocked: bool) -> None:
+    """All sixteen combinations; a doubt only ever turns a promotion into waiting."""
+    case = weigh(rollout(), World.drawn(1, 1, {}).observed(), ERRORS, TIMING, T0 + 10)
+    case = replace(
+        case,
+        aborted_at=T0 if aborted else None,
+        dead="dead" if dead else None,
+        now=case.deadline + 1 if late else case.now,
+    )
+    expected = (
+        ("abort", "verdict")
+        if aborted
+        else ("abort", "unavailable")
+        if dead
+        else ("inconclusive", None)
+        if late
+        else ("continue" if blocked else "promote", None)
+    )
+    assert decision._outcome(case, blocked=blocked) == expected
 
 
 def test_evidence_goes_before_absence(broken: World) -> None:

@@ -96,9 +96,11 @@ def test_a_series_born_at_one_counts_from_nothing() -> None:
 
 
 def test_a_series_that_was_there_starts_where_it_stood() -> None:
-    """A counter found at a million when samples begin has not grown by a million."""
-    old = sampled(*[(at, 1e6) for at in np.arange(-600.0, 41, 5)])
-    assert grown(old, number=4).tolist() == [0, 0, 0, 0]
+    """A counter that stands at a million when samples begin, in the midst of the canary, has not grown by a million."""
+    old = sampled(*[(float(at), 1e6 + at) for at in range(5, 41, 5)])
+    for first, counted in ((T0, [5, 10, 10, 10]), (T0 - 5.0, [5, 10, 10, 10]), (T0 - 6.0, [1e6 + 10, 10, 10, 10])):
+        found = grid.growth([old], cells(4), since=first, scrape=5.0)
+        assert found.counted.tolist() == counted
 
 
 def test_a_reset_breaks_its_cell_and_no_other() -> None:
@@ -156,12 +158,6 @@ def test_no_cell_straddles_a_change_of_weight(lengths: list[float], pauses: list
         assert inside.start <= end - 10 + 1e-4
         assert inside.end is None or end <= inside.end + 1e-4
         assert end <= T0 + look - 10 + 1e-4
-
-
-def test_a_slow_scrape_makes_long_cells() -> None:
-    """A cell holds at least two scrapes."""
-    assert grid.length(msgspec.structs.replace(ERRORS, scrape=15.0)) == 30
-    assert grid.length(ERRORS) == 10
 
 
 # ---- strata --------------------------------------------------------------------------------------------------------

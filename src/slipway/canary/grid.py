@@ -65,14 +65,9 @@ class Truth:
     positives: Array
 
 
-def length(policy: Policy) -> float:
-    """Seconds of a cell: the policy's, and at least two scrapes."""
-    return max(policy.grid, 2 * policy.scrape)
-
-
 def cells(rollout: Rollout, policy: Policy, until: float) -> Cells:
     """Cells that ended by `until`, each inside one interval in which the canary had a weight."""
-    step, started = length(policy), rollout.started
+    step, started = policy.grid, rollout.started
     numbers, intervals = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for place, interval in enumerate(rollout.intervals):
         end = until if interval.end is None else min(interval.end, until)
