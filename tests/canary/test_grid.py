@@ -160,6 +160,12 @@ def test_no_cell_straddles_a_change_of_weight(lengths: list[float], pauses: list
         assert end <= T0 + look - 10 + 1e-4
 
 
+def test_a_weight_of_nothing_has_no_cells() -> None:
+    """What stable serves before the canary has a share is compared with nothing."""
+    under_way = rollout(30.0, weights=(0.0, 0.1))
+    assert grid.closed(under_way, ERRORS, T0 + 60).number.tolist() == [3, 4]
+
+
 # ---- strata --------------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +293,7 @@ def test_truth_counts_when_it_is_mature_and_once() -> None:
         assert (found.loss.ends - T0).tolist() == [610, 620, 630][:number]
         assert found.loss.canary_loss.tolist() == [2, 3, 4][:number]
         assert found.missing.canary_loss.tolist() == [2, 2, 2][:number]
+        assert found.missing.canary_requests.tolist() == [10, 10, 10][:number]
         assert found.labelled.sum() == 16 * number
 
 
