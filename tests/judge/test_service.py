@@ -171,7 +171,7 @@ def test_a_broken_ledger_blocks_and_hides_nothing(tmp_path: Path, serve: Serve, 
         source = Rehearsal(rehearse(tmp_path / name, bad=bad))
         address = serve(Judge(WITH_TRUTH, source, source, Facts(fails)))
         assert ask(address, TRUE) == expected
-        assert "ledger" in [hold.reason for hold in told(address, maturity="1m").held]
+    assert "ledger" in [hold.reason for hold in told(address, maturity="1m").held]
 
 
 @pytest.mark.parametrize("fails", [_broken, _bug, _slow])

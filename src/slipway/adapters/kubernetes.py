@@ -23,11 +23,13 @@ class Cluster:
     def __init__(self, *, seconds: float = 1.0) -> None:
         from kubernetes import client, config
 
+        settings = client.Configuration()
         try:
-            config.load_config()  # type: ignore[no-untyped-call]
+            config.load_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         except config.ConfigException:
             raise Broken("there is no cluster to ask", "Run in a pod, or make a kubeconfig.") from None
-        api = client.ApiClient()
+        settings.retries = 0  # the next look is one
+        api = client.ApiClient(settings)
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
         self._seconds = seconds
 

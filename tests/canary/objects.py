@@ -1,0 +1,58 @@
+"""Objects of the Kubernetes API as Argo Rollouts 1.10 writes them, cut to what the judge may look at."""
+
+from typing import Any
+
+from slipway.canary import facts
+
+DAY = "2026-11-21T"
+NOW = facts.time(f"{DAY}13:00:00Z")
+GATE = {"analysis": {"templates": [{"templateName": "judge"}]}}
+STEPS = [{"setWeight": 10}, GATE, {"setWeight": 30}, GATE, {"setWeight": 60}, GATE, {"setWeight": 100}]
+
+
+def rollout(**status: Any) -> dict[str, Any]:
+    """A Rollout whose second revision is on its way."""
+    return {
+        "metadata": {
+            "name": "flights",
+            "namespace": "shop",
+            "uid": "u-1",
+            "annotations": {"rollout.argoproj.io/revision": "2"},
+        },
+        "spec": {"strategy": {"canary": {"steps": STEPS, "trafficRouting": {"traefik": {}}}}},
+        "status": {"stableRS": "aaa", "currentPodHash": "bbb", "currentStepIndex": 1, **status},
+    }
+
+
+def run(step: int, start: str, end: str | None = None, phase: str = "Running", **changes: str) -> dict[str, Any]:
+    """A step run as the controller labels it; `end` goes with a phase that has ended."""
+    known = {"uid": "u-1", "revision": "2", "hash": "bbb", "type": "Step", "name": f"flights-bbb-2-{step}"} | changes
+    return {
+        "metadata": {
+            "name": known["name"],
+            "creationTimestamp": f"{DAY}{start}Z",
+            "labels": {
+                "rollouts-pod-template-hash": known["hash"],
+                "rollout-type": known["type"],
+                "step-index": str(step),
+            },
+            "annotations": {"rollout.argoproj.io/revision": known["revision"]},
+            "ownerReferences": [{"kind": "Rollout", "uid": known["uid"], "controller": True}],
+        },
+        "spec": {"args": [{"name": "bake", "value": "30m"}, {"name": "secret", "valueFrom": {}}]},
+        "status": {"phase": phase} | ({"completedAt": f"{DAY}{end}Z"} if end else {}),
+    }
+
+
+def pod(ready: str, since: str, **metadata: str) -> dict[str, Any]:
+    """A pod of the canary with its Ready condition."""
+    condition = {"type": "Ready", "status": ready, "lastTransitionTime": f"{DAY}{since}Z"}
+    return {
+        "metadata": {"name": "p", "creationTimestamp": f"{DAY}11:59:00Z", **metadata},
+        "status": {"conditions": [{"type": "Initialized", "status": "True"}, condition]},
+    }
+
+
+def at(text: str) -> float:
+    """Seconds of a time of the day."""
+    return facts.time(f"{DAY}{text}Z")
