@@ -104,9 +104,9 @@ def _lane(panel: "Axes", lane: Lane, picture: Picture) -> None:
             panel.plot([reached], [sign], marker="o", ms=5, color=colour, clip_on=False, zorder=5)
     if lane.asked_from is None or lane.asked_from > 0:
         until = picture.length if lane.asked_from is None else lane.asked_from
-        panel.axvspan(0, until, color="white", alpha=0.55, lw=0, zorder=3)
+        panel.axvspan(0, until, ymin=0.51, color="white", alpha=0.55, lw=0, zorder=3)
         panel.text(
-            0.006, 0.9, "not asked for yet", color=FAINT, va="top", fontsize=7.5, transform=panel.transAxes, zorder=4
+            0.006, 0.72, "not asked for yet", color=FAINT, va="top", fontsize=7.5, transform=panel.transAxes, zorder=4
         )
     for span in picture.weights[1:]:
         panel.axvline(span.start, color=FAINT, lw=0.7, ls=":")

@@ -178,7 +178,7 @@ def _row(line: _Line, verdict: Verdict) -> Row:
     boundary = evidence.promote[verdict.step - 1]
     stable, canary = (_mean(evidence.counts[arm]) for arm in ("stable", "canary"))
     if boundary.reached_at is not None:
-        shown = f"shown after {duration(boundary.reached_at - verdict.started)}"
+        shown = f"after {duration(boundary.reached_at - verdict.started)}"
     else:
         shown = f"{_share(boundary.evidence, boundary.needed):.0%}"
     return Row(
@@ -187,7 +187,7 @@ def _row(line: _Line, verdict: Verdict) -> Row:
         canary=_told(evidence.name, evidence.counts["canary"], canary),
         difference="-" if stable is None or canary is None else f"{100 * (canary - stable):+.2f} pt",
         margin=f"{100 * boundary.margin:g} pt",
-        harmless=shown if evidence.required else f"{shown}, not asked yet",
+        harmless=shown if evidence.required else f"({shown})",
         worse=f"{min(_share(evidence.abort, line.alone), 1):.0%}",
     )
 

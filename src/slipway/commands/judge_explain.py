@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -43,8 +41,8 @@ def explain(
     Examples:
     ```sh
     slipway judge explain --namespace flights-production
-    slipway judge explain --namespace flights-production --json > trace.json
-    slipway judge explain trace.json --png trace.png
+    slipway judge explain --namespace flights-staging --png verdict.png
+    slipway judge explain trace.json     # what --json has printed before
     ```
     """
     found = _ask(judge, namespace, rollout) if trace is None else files.read_record(Trace, trace)
@@ -90,7 +88,7 @@ def terminal(picture: Picture, width: int) -> RenderableType:
     rows.add_row("", "", _axis(picture.length, columns))
     return Group(
         Text.assemble((f" {picture.headline} ", STYLES[picture.tone]), "  ", (picture.title, "dim")),
-        *(Padding(escape(sentence), (0, 1)) for sentence in picture.sentences),
+        *(Text(f" {sentence}") for sentence in picture.sentences),
         "",
         rows,
         "",
@@ -166,8 +164,8 @@ def _axis(length: float, columns: int) -> Text:
 
 def _counts(picture: Picture) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("metric", "stable", "canary", "difference", "margin asked", "shown harmless", "shown worse"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
+    for name in ("metric", "stable", "canary", "difference", "margin", "harmless", "worse"):
+        table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
     for row in picture.rows:
         table.add_row(row.name, row.stable, row.canary, row.difference, row.margin, row.harmless, row.worse)
     return table

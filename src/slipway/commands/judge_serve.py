@@ -27,7 +27,7 @@ def serve(
         ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen; in a pod, 0.0.0.0.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port there; 0 takes a free one.")] = 8080,
 ) -> None:
     """Answer the analysis of a rollout: the Prometheus query API, with a verdict in it.
 

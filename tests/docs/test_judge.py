@@ -1,0 +1,36 @@
+"""The page on the judge: it names each reason, each metric and the plan that the code has."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from typer.testing import CliRunner
+
+from slipway.__main__ import app
+from slipway.canary.records import Reason
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+METERS = (ROOT / "src/slipway/services/judge/meters.py").read_text(encoding="utf-8")
+
+
+def test_every_reason_is_explained() -> None:
+    """Whatever can hold a promotion stands in the table, with what to do, and nothing else does."""
+    table = PAGE.partition("| held |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == set(get_args(Reason))
+
+
+def test_every_metric_is_explained() -> None:
+    """What the judge exports stands in the table, a counter with its suffix."""
+    kinds = re.findall(r'(Counter|Gauge|Histogram)\(\s*"(slipway_judge_\w+)"', METERS)
+    exported = {name + ("_total" if kind == "Counter" else "") for kind, name in kinds}
+    assert set(re.findall(r"^\| `(slipway_judge_\w+)` \|", PAGE, re.MULTILINE)) == exported
+
+
+def test_the_plan_shown_is_the_one_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows what `slipway judge plan` prints for the policy, the manifests and the traffic at hand."""
+    monkeypatch.chdir(ROOT)
+    printed = CliRunner().invoke(app, ["judge", "plan"], env={"COLUMNS": "120"}).stdout
+    shown = PAGE.partition("```text\n")[2].partition("```")[0]
+    assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
