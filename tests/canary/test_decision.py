@@ -247,6 +247,11 @@ def test_a_step_bakes(twin: World) -> None:
     found = judged(twin, at=2599, of=begun, timing=timing)
     assert (found.verdict, reasons(found), found.more_seconds) == ("continue", {"bake"}, 1.0)
     assert judged(twin, at=2600, of=begun, timing=timing).verdict == "promote"
+    first, second = begun.intervals
+    paused = msgspec.structs.replace(second, end=T0 + 2400), msgspec.structs.replace(second, start=T0 + 3000)
+    begun = msgspec.structs.replace(begun, intervals=(first, *paused))
+    assert judged(twin, at=3199, of=begun, timing=timing).more_seconds == 1.0
+    assert judged(twin, at=3200, of=begun, timing=timing).verdict == "promote"
 
 
 def test_truth_spans_two_cycles_before_the_last_step(twin: World) -> None:

@@ -3,7 +3,16 @@
 records     what is known of a rollout, what was counted, what was decided
 grid        raw counters and weight intervals -> strata
 evidence    strata -> e-processes, vectorised
-health      what only blocks a promotion (sample ratio, coverage, mix of truth), and availability
-decision    all of it -> one verdict
+health      doubts (sample ratio, coverage, mix of truth), and whether the canary answers at all
+weighing    all of it on scales, at one look
+holding     what blocks a promotion, now and over time
+decision    one verdict, or the trace of how it came about
+wording     what a verdict says to the person on call
 planning    how long your traffic needs
+explaining  what to draw of a trace
+facts       the controller's objects -> weight intervals
+latency     histograms -> the bound of the latency metric
+scrapes     since when samples are known
+query       the question as the Prometheus query API carries it
+settings    rollouts/judge.yaml
 """
