@@ -16,6 +16,7 @@ from slipway.__main__ import app
 from slipway.adapters import chart
 from slipway.canary import decision, explaining
 from slipway.canary.records import Metric, Policy, Timing, Trace
+from slipway.canary.units import duration
 from slipway.commands.judge_explain import terminal
 from slipway.errors import Broken
 
@@ -102,7 +103,7 @@ def test_an_abort(aborted: Trace) -> None:
     picture = explaining.picture(aborted)
     assert aborted.verdict.aborted_at is not None
     assert picture.decided == aborted.verdict.aborted_at - T0
-    assert picture.headline == f"ABORT after {explaining.duration(picture.decided)}: truth"
+    assert picture.headline == f"ABORT after {duration(picture.decided)}: truth"
     assert picture.tone == "worse"
     assert next(time for time, share in picture.lanes[0].worse if share >= 1) == picture.decided
     assert [span.label for span in picture.held] == ["maturity"]

@@ -5,7 +5,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from slipway.canary.explaining import Lane, Picture, Points, Row, Tone, duration, ticks
+from slipway.canary.explaining import Lane, Picture, Points, Row, Tone, ticks
+from slipway.canary.units import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

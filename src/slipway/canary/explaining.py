@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Literal
 
 from slipway.canary.records import ArmCount, Kind, MetricTrace, Trace, Verdict
+from slipway.canary.units import duration
 
 TOP = 1.2  # shares above are drawn here
 WORDS = {"promote": "PROMOTE", "abort": "ABORT", "continue": "NOT YET", "inconclusive": "CANNOT TELL"}
@@ -200,19 +201,6 @@ def _told(name: Kind, count: ArmCount, mean: float | None) -> str:
     if mean is None:
         return "no request"
     return f"{mean:.4f} of {count.requests:,.0f}" if name == "truth" else f"{mean:.2%} of {count.requests:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """Write a length of time with its two largest units."""
-    if not math.isfinite(seconds):
-        return "for ever"
-    rest = round(seconds)
-    words: list[str] = []
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if rest >= unit or (unit == 1 and not words):
-            words.append(f"{rest // unit} {name}")
-        rest %= unit
-    return " ".join(words[:2])
 
 
 def ticks(length: float) -> list[float]:

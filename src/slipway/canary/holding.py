@@ -8,6 +8,7 @@ import numpy as np
 
 from slipway.canary import wording
 from slipway.canary.records import HeldSpan, Hold, Reason
+from slipway.canary.units import duration
 from slipway.canary.weighing import Case
 
 _OF_TRUTH = ("coverage", "truth-mix")
@@ -57,20 +58,18 @@ def _asks_for_truth(case: Case, step: int) -> bool:
 def _waits(case: Case, step: int) -> Iterator[Wait]:
     """Give all that a step waits for, also what it has already."""
     until, left = _baked(case, step)
-    yield Wait(
-        "bake", f"{wording.duration(left)} yet at this weight, of {wording.duration(case.timing.bake)}", until, left
-    )
+    yield Wait("bake", f"{duration(left)} yet at this weight, of {duration(case.timing.bake)}", until, left)
     if case.truth is not None and _asks_for_truth(case, step):
         ends = case.truth.loss.ends
         left = max(0.0, case.rollout.started + case.timing.maturity - case.now)
-        detail = f"no truth yet: it is judged when it is {wording.duration(case.timing.maturity)} old"
+        detail = f"no truth yet: it is judged when it is {duration(case.timing.maturity)} old"
         yield Wait("maturity", detail, float(ends[0]) if ends.size else None, left)
     if case.truth is not None and step == case.rollout.steps and case.timing.cycle > 0:
         ends = case.truth.ends[case.truth.labelled > 0]
         spanned = ends - ends[0] if ends.size else np.zeros(0)
         enough = np.flatnonzero(spanned >= 2 * case.timing.cycle)
         seen = float(spanned[-1]) if spanned.size else 0.0
-        detail = f"truth spans {wording.duration(seen)}, and has to span {wording.duration(2 * case.timing.cycle)}"
+        detail = f"truth spans {duration(seen)}, and has to span {duration(2 * case.timing.cycle)}"
         yield Wait("cycle", detail, float(ends[enough[0]]) if enough.size else None, 2 * case.timing.cycle - seen)
     for each in case.metrics:
         if each.metric.required_from <= step:

@@ -66,6 +66,7 @@ class Remedies(_Frozen, frozen=True, kw_only=True):
 class Plan(_Frozen, frozen=True, kw_only=True):
     """How long a canary takes on average; `remedies` where that is too long."""
 
+    schema_version: int = 1
     requests_per_second: float
     timing: Timing
     metrics: tuple[MetricPlan, ...]

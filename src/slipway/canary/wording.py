@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from slipway.canary.records import Cause, Hold, Outcome
+from slipway.canary.units import duration
 from slipway.canary.weighing import Case, Weighed, last, needed
 
 
@@ -46,16 +47,6 @@ def evidence(case: Case, each: Weighed, step: int) -> str:
     said = f"{aim}: evidence {last(each.promote[step - 1]):.2f} of {enough:.2f}"
     said += f"; {_arms(each)}"
     return said if each.more is None else f"{said}; about {each.more:,.0f} more canary requests if both are alike"
-
-
-def duration(seconds: float) -> str:
-    """Write a length of time with two units at most."""
-    whole = round(seconds)
-    for unit, name, lower, lower_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= unit:
-            rest = whole % unit // lower
-            return f"{whole // unit} {name} {rest} {lower_name}" if rest else f"{whole // unit} {name}"
-    return f"{whole} s"
 
 
 def points(share: float) -> str:

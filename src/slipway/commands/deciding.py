@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from slipway.adapters import files
 from slipway.canary import query, settings
-from slipway.canary.explaining import duration
 from slipway.canary.records import Policy, Timing
 from slipway.canary.settings import Settings
+from slipway.canary.units import duration
 from slipway.errors import Rejected
 from slipway.manifests.environment import Environment
 

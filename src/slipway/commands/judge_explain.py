@@ -14,6 +14,7 @@ from slipway.adapters import files
 from slipway.canary import explaining
 from slipway.canary.explaining import Lane, Picture, Points
 from slipway.canary.records import Trace
+from slipway.canary.units import duration
 from slipway.commands import Json, console, emit, progress
 from slipway.errors import Broken
 
@@ -156,7 +157,7 @@ def _axis(length: float, columns: int) -> Text:
     line = ""
     for tick in explaining.ticks(length):
         column = int(tick / length * columns)
-        word = f"╵{explaining.duration(tick)}"
+        word = f"╵{duration(tick)}"
         if column >= len(line) and column + len(word) <= columns:
             line = line.ljust(column) + word
     return Text(line, style="dim")

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from slipway import manifests, releases
 from slipway.adapters import files
-from slipway.canary.explaining import duration
 from slipway.canary.records import Policy
+from slipway.canary.units import duration
 from slipway.commands import Json, Root, deciding, emit
 from slipway.commands.deciding import SETTINGS, points
 from slipway.commands.release import Environment
