@@ -82,6 +82,17 @@ def test_a_broken_canary_is_aborted_at_once_and_blamed(broken: World) -> None:
         assert judged(broken, at=at).aborted_at == found.aborted_at
 
 
+def test_evidence_against_the_canary_is_averaged(broken: World) -> None:
+    """E-values of all metrics of the policy count alike; one that has shown nothing yet has 1."""
+    seen = broken.observed()
+    for known in (seen, msgspec.structs.replace(seen, cohorts=())):
+        for at in (50, 100, 200):
+            found = judged(known, at=at)
+            mean = sum(math.exp(metric.abort) for metric in found.metrics) / 3
+            assert found.abort == pytest.approx(math.log(mean))
+            assert known is seen or found.metrics[2].abort == 0
+
+
 def test_nothing_known_is_no_verdict() -> None:
     """No sample at all: held, with the reason, and neither promoted nor aborted."""
     nothing = Observation(since=T0 - 600, requests={}, counts={}, reference_share=0.2)
