@@ -143,7 +143,7 @@ class Prometheus:
         try:
             with self._session.get(
                 f"{self._url}/api/v1/query",
-                params={"query": query, "time": f"{at:.3f}", "timeout": f"{left:.3f}s"},
+                params={"query": query, "time": f"{at:.3f}", "timeout": f"{left:.3f}"},
                 timeout=left,
                 stream=True,
                 allow_redirects=False,
