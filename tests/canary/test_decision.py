@@ -251,6 +251,18 @@ def test_a_metric_is_asked_for_from_its_step_on_and_aborts_from_the_start() -> N
     assert not found.metrics[2].required
 
 
+def test_doubts_about_truth_wait_until_it_is_asked_for(twin: World) -> None:
+    """Without a share to compare with, the first step goes on and the second is held."""
+    metrics = {**POLICY.metrics, "truth": msgspec.structs.replace(POLICY.metrics["truth"], required_from=2)}
+    policy, seen = msgspec.structs.replace(POLICY, metrics=metrics), twin.observed(reference=None)
+    begun = msgspec.structs.replace(rollout(), steps=2)
+    assert judged(seen, at=2000, policy=policy, of=begun).verdict == "promote"
+    second = rollout(2000.0, weights=(0.1, 0.1))
+    assert reasons(judged(seen, at=4000, policy=policy, of=second)) == {"truth-mix"}
+    told = trace(second, seen, policy, TIMING, T0 + 4000)
+    assert [span.start - T0 for span in told.held if span.reason == "truth-mix"] == [2000]
+
+
 def test_a_step_bakes(twin: World) -> None:
     """At least so long at this weight, in all runs of the step together."""
     timing = msgspec.structs.replace(TIMING, bake=600.0)
