@@ -61,6 +61,19 @@ def read(variables: Mapping[str, str] = os.environ) -> Settings | None:
     )
 
 
+def shipping(variables: Mapping[str, str] = os.environ) -> tuple[str, Path]:
+    """Read what the shipper needs: the address of the ledger, and the spool. It signs nothing and asks nobody in.
+
+    Raises:
+        Broken: there is none, or not all of it.
+
+    """
+    secrets, spool = variables.get("SLIPWAY_LEDGER"), variables.get("SLIPWAY_SPOOL")
+    if not secrets or not spool:
+        raise Broken("there is no ledger to ship to", "Set SLIPWAY_LEDGER and SLIPWAY_SPOOL.")
+    return _lines(Path(secrets), "url", most=1)[0], Path(spool)
+
+
 def _secrets(folder: Path, name: str) -> list[str]:
     lines = _lines(folder, name, most=2)
     if any(not LEAST <= len(line.encode()) <= MOST for line in lines):

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -97,22 +98,20 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os.write(ending, b"."))
     try:
-        told = settings.read()
-        if told is None:
-            raise Broken("there is no ledger to ship to", "Set SLIPWAY_LEDGER and what belongs to it.")
+        url, spool = settings.shipping()
     except SlipwayError as error:
         log.error("%s", error.what)  # noqa: TRY400  # a sentence
         return error.exit_code
-    return _run(told, told_to_end)
+    return _run(url, spool, told_to_end)
 
 
-def _run(told: settings.Settings, told_to_end: int) -> int:
-    reader, ledger, pause, last, end = Reader(told.spool), None, BACKOFF_SECONDS[0], False, float("inf")
+def _run(url: str, spool: Path, told_to_end: int) -> int:
+    reader, ledger, pause, last, end = Reader(spool), None, BACKOFF_SECONDS[0], False, float("inf")
     while time.monotonic() < end:
         if not last and select.select([told_to_end], [], [], 0)[0]:  # asked before shipping: nothing follows it
             last, end = True, time.monotonic() + DRAIN_SECONDS
         try:
-            ledger = ledger or Ledger(told.url)
+            ledger = ledger or Ledger(url)
             ship(reader, ledger)
         except Broken as error:
             log.warning("%s: predictions wait in the spool, next try in %g s", error.what, pause)
@@ -125,7 +124,7 @@ def _run(told: settings.Settings, told_to_end: int) -> int:
             time.sleep(BACKOFF_SECONDS[0])
         else:
             select.select([told_to_end], [], [], wait)
-    log.error("ended with predictions left in %s", told.spool)
+    log.error("ended with predictions left in %s", spool)
     return 2
 
 

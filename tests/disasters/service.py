@@ -34,6 +34,8 @@ PATIENCE = 90.0
 CREDENTIAL = 32 * "c"
 FLIGHT = {"date": "2013-04-17", "sched_dep_time": 1745, "carrier": "AA", "origin": "JFK", "dest": "LAX"}
 DISK = "2m"
+SHIPPERS = 5  # that are killed one after the other
+SHIPPING = (0.3, 1.0)  # seconds that each of them lives
 UNDISTURBED = (0.05, 0.8)  # seconds between two disasters
 
 
@@ -159,11 +161,13 @@ class World:
         bento.kill_all(self.home)
         self.start_service()
 
-    def kill_shipper(self, _: random.Random) -> None:
-        """Kill the shipper and start another."""
-        self.shipper.kill()
-        self.shipper.wait()
-        self.start_shipper()
+    def kill_shipper(self, choose: random.Random) -> None:
+        """Kill the shipper and start another, again and again: it is between two commits most of the time."""
+        for _ in range(SHIPPERS):
+            self.shipper.kill()
+            self.shipper.wait()
+            self.start_shipper()
+            time.sleep(choose.uniform(*SHIPPING))
 
     def fill(self, choose: random.Random) -> None:
         """Fill the disk of the spool for a while; the service must say so, and be ready again by itself."""

@@ -24,6 +24,7 @@ USED_BY_NAME = {  # never imported here; each is there for one reason
     "pandas-stubs": "mypy",
     "pre-commit": "runs .pre-commit-config.yaml",
     "protobuf": "a bound for what skl2onnx needs",
+    "psycopg": "SQLAlchemy takes it by the address of a ledger",
     "pytest-xdist": "pytest -n",
     "ruff": "make lint",
     "types-pyyaml": "mypy",

@@ -8,6 +8,7 @@ from slipway.manifests import kinds
 FREE = {("labels",), ("annotations",), ("matchLabels",), ("data",)}  # maps whose keys are the user's
 SERVICE_SELECTOR = ("Service", "spec", "selector")  # and this one
 OPTIONAL = {"labels", "annotations", "replicas", "value", "setWeight", "analysis"}
+OPTIONAL |= {"valueFrom", "emptyDir", "secret", "readOnly"}  # the rules ask for them where they are needed
 
 
 def _maps(each: Any) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:

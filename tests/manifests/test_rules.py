@@ -1,17 +1,20 @@
 """Each rule refuses a manifest that was changed in one place, and says in which."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway import manifests
+from slipway.adapters import spool
 from slipway.manifests import environment, safety, wiring
 from slipway.manifests.wiring import Rule
 
 DEPLOYMENT, ROLLOUT, JUDGE = "Deployment/flights", "Rollout/flights", "AnalysisTemplate/judge"
 POD = "spec.template.spec"
-CONTAINER = f"{POD}.containers.0"
+CONTAINER, SHIPPER = f"{POD}.containers.0", f"{POD}.initContainers.0"
 CANARY = "spec.strategy.canary"
+LABELS = "namespaceSelector.matchLabels"
 METRIC = "spec.metrics.0"
 ANALYSIS = {"analysis": {"templates": [{"templateName": "judge"}], "args": []}}
 PROBE = {"httpGet": {"path": "/livez", "port": "web"}, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 1}
@@ -22,6 +25,11 @@ BY_TYPE = [
     (DEPLOYMENT, f"{POD}.containers.1", {"name": "second"}, "containers"),
     (DEPLOYMENT, f"{POD}.hostNetwork", True, "hostNetwork"),
     (DEPLOYMENT, f"{POD}.initContainers", [], "initContainers"),
+    (DEPLOYMENT, f"{SHIPPER}.restartPolicy", "Never", "restartPolicy"),
+    (DEPLOYMENT, f"{SHIPPER}.command.1", "/home/bento/shipper.py", "command"),
+    (DEPLOYMENT, f"{CONTAINER}.env.1.valueFrom.fieldRef.fieldPath", "metadata.name", "fieldPath"),
+    (DEPLOYMENT, f"{CONTAINER}.env.5", {"name": "A", "valueFrom": {"secretKeyRef": {"name": "a"}}}, "secretKeyRef"),
+    (DEPLOYMENT, f"{POD}.volumes.1.secret.defaultMode", 0o444, "defaultMode"),
     (DEPLOYMENT, f"{POD}.securityContext.runAsUser", 0, "runAsUser"),
     (DEPLOYMENT, f"{POD}.securityContext.runAsGroup", 0, "runAsGroup"),
     (DEPLOYMENT, f"{POD}.securityContext.seccompProfile.type", "Unconfined", "seccompProfile"),
@@ -32,11 +40,14 @@ BY_TYPE = [
     (DEPLOYMENT, f"{CONTAINER}.lifecycle.preStop", {"exec": {"command": ["sleep", "2"]}}, "exec"),
     (DEPLOYMENT, f"{CONTAINER}.resources.limits.memory", "512M", "limits.memory"),
     (DEPLOYMENT, f"{CONTAINER}.ports.0.containerPort", 0, "containerPort"),
-    (DEPLOYMENT, f"{POD}.volumes.0", {"name": "tmp", "hostPath": {"path": "/var"}}, "hostPath"),
+    (DEPLOYMENT, f"{POD}.volumes.2", {"name": "tmp", "hostPath": {"path": "/var"}}, "hostPath"),
     ("PodDisruptionBudget/flights", "spec.maxUnavailable", 0, "maxUnavailable"),
     ("PodDisruptionBudget/flights", "spec.minAvailable", 1, "minAvailable"),
     ("NetworkPolicy/flights", "spec.policyTypes", ["Ingress"], "policyTypes"),
     ("NetworkPolicy/flights", "spec.egress", [{}], "egress"),
+    ("NetworkPolicy/flights", "spec.egress.2", {"to": [], "ports": []}, "egress"),
+    ("NetworkPolicy/flights", "spec.egress.1.ports.0.port", 443, "port"),
+    ("NetworkPolicy/flights", "spec.egress.1.to", [], "to"),
     ("NetworkPolicy/flights", "spec.ingress.0.from", [], "from"),
     ("Service/flights-stable", "spec.type", "LoadBalancer", "type"),
     ("Service/flights-canary", "spec.ports.0.targetPort", 3000, "targetPort"),
@@ -104,7 +115,8 @@ BY_RULE: list[tuple[Rule, str, str, Any, str]] = [
         "topologySpreadConstraints",
     ),
     (wiring.selectors, "ServiceMonitor/flights", "spec.selector.matchLabels", {"app": "x"}, "does not select"),
-    (wiring.volumes, DEPLOYMENT, f"{CONTAINER}.volumeMounts.0.name", "scratch", "volumeMounts[].name"),
+    (wiring.volumes, DEPLOYMENT, f"{CONTAINER}.volumeMounts.2.name", "scratch", "containers[0].volumeMounts[].name"),
+    (wiring.volumes, DEPLOYMENT, f"{SHIPPER}.volumeMounts.0.name", "scratch", "initContainers[0].volumeMounts[].name"),
     (wiring.arguments, ROLLOUT, f"{CANARY}.steps.3.analysis.args", [], "steps[].analysis.args"),
     (wiring.arguments, JUDGE, "spec.args.7", {"name": "extra", "value": "1"}, "query"),
     (wiring.arguments, JUDGE, f"{METRIC}.provider.prometheus.query", "vector(1)", "query"),
@@ -114,12 +126,12 @@ BY_RULE: list[tuple[Rule, str, str, Any, str]] = [
     (safety.pod, DEPLOYMENT, f"{POD}.securityContext.runAsNonRoot", False, "runAsNonRoot"),
     (safety.pod, DEPLOYMENT, f"{CONTAINER}.securityContext.allowPrivilegeEscalation", True, "allowPrivilegeEscalation"),
     (safety.pod, DEPLOYMENT, f"{CONTAINER}.securityContext.readOnlyRootFilesystem", False, "readOnlyRootFilesystem"),
-    (safety.pod, DEPLOYMENT, f"{CONTAINER}.volumeMounts.0.mountPath", "/scratch", "volumeMounts"),
-    (safety.pod, DEPLOYMENT, f"{CONTAINER}.env.0.value", "/home/bentoml", "BENTOML_HOME"),
+    (safety.pod, DEPLOYMENT, f"{CONTAINER}.volumeMounts.2.mountPath", "/scratch", "volumeMounts"),
+    (safety.pod, DEPLOYMENT, f"{CONTAINER}.env.4.value", "/home/bentoml", "BENTOML_HOME"),
     (safety.life, DEPLOYMENT, f"{CONTAINER}.startupProbe.httpGet.path", "/livez", "startupProbe.httpGet.path"),
     (safety.life, DEPLOYMENT, f"{CONTAINER}.readinessProbe.httpGet.path", "/livez", "readinessProbe.httpGet.path"),
     (safety.life, DEPLOYMENT, f"{CONTAINER}.livenessProbe.httpGet.path", "/readyz", "livenessProbe.httpGet.path"),
-    (safety.life, DEPLOYMENT, f"{POD}.terminationGracePeriodSeconds", 5, "terminationGracePeriodSeconds"),
+    (safety.life, DEPLOYMENT, f"{POD}.terminationGracePeriodSeconds", 51, "terminationGracePeriodSeconds"),
     (safety.image, DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/example/flights:1.0.0", "containers[0].image"),
     (
         safety.image,
@@ -128,6 +140,29 @@ BY_RULE: list[tuple[Rule, str, str, Any, str]] = [
         f"ghcr.io/example/flights@sha256:{64 * '1'}",
         "containers[0].image",
     ),
+    (
+        safety.image,
+        DEPLOYMENT,
+        f"{SHIPPER}.image",
+        f"ghcr.io/example/flights:1.0.0@sha256:{64 * '1'}",
+        "that of contain",
+    ),
+    (safety.pod, DEPLOYMENT, f"{SHIPPER}.securityContext.allowPrivilegeEscalation", True, "initContainers[0].security"),
+    (safety.pod, DEPLOYMENT, f"{SHIPPER}.securityContext.readOnlyRootFilesystem", False, "initContainers[0].security"),
+    (safety.memory, DEPLOYMENT, f"{CONTAINER}.env.0.name", "ENVIRONMENT", "lacks SLIPWAY_ENVIRONMENT"),
+    (safety.memory, DEPLOYMENT, f"{CONTAINER}.env.1", {"name": "SLIPWAY_POD"}, "lacks SLIPWAY_POD"),
+    (safety.memory, DEPLOYMENT, f"{CONTAINER}.env.1.value", "6d4cf56db6", "SLIPWAY_POD needs `value` or `valueFrom`"),
+    (safety.memory, DEPLOYMENT, f"{CONTAINER}.env.2.value", "/etc/ledger", "SLIPWAY_LEDGER must lead to a Secret"),
+    (safety.memory, DEPLOYMENT, f"{SHIPPER}.env.1.value", "/var/spool", "SLIPWAY_SPOOL must lead to the emptyDir"),
+    (safety.memory, DEPLOYMENT, f"{SHIPPER}.volumeMounts.0.readOnly", True, "SLIPWAY_SPOOL must lead to the emptyDir"),
+    (safety.memory, DEPLOYMENT, f"{CONTAINER}.volumeMounts.1.readOnly", False, "SLIPWAY_LEDGER must lead to a Secret"),
+    (safety.memory, DEPLOYMENT, f"{CONTAINER}.volumeMounts.0.name", "tmp", "SLIPWAY_SPOOL must lead to the emptyDir"),
+    (safety.memory, DEPLOYMENT, f"{POD}.volumes.0", {"name": "spool"}, "spool needs `emptyDir` or `secret`"),
+    (safety.memory, DEPLOYMENT, f"{POD}.volumes.0.emptyDir.sizeLimit", "1Gi", "spool needs 1280Mi"),
+    (safety.memory, DEPLOYMENT, f"{POD}.volumes.0.emptyDir.sizeLimit", "2000", "spool needs 1280Mi"),
+    (safety.outward, "NetworkPolicy/flights", "spec.egress.0.ports.0.port", 5432, "spec.egress[0]"),
+    (safety.outward, "NetworkPolicy/flights", f"spec.egress.0.to.0.{LABELS}", {"a": "b"}, "spec.egress[0]"),
+    (safety.outward, "NetworkPolicy/flights", "spec.egress.1.ports.0.protocol", "UDP", "spec.egress[1].ports"),
     (safety.replicas, ROLLOUT, "spec.replicas", 2, "spec.replicas"),  # beside the autoscaler
     (safety.steps, ROLLOUT, "spec.progressDeadlineAbort", False, "progressDeadlineAbort"),
     (safety.steps, ROLLOUT, f"{CANARY}.steps.2.setWeight", 10, "steps"),
@@ -169,6 +204,13 @@ def test_a_rule_refuses(with_components: Any, change: Any, case: tuple[Rule, str
     assert problems == []
     assert any(field in problem for problem in rule(environment.assemble(objects)))
     assert any(field in problem for problem in manifests.check(changed))
+
+
+def test_the_rules_and_the_service_agree() -> None:
+    """What the rules leave room and time for is what the spool and the shipper take."""
+    assert spool.LIMIT < safety.SPOOL_MEBIBYTES << 20
+    shipper = (Path(__file__).parents[2] / "bentos/flights/shipper.py").read_text()
+    assert f"DRAIN_SECONDS = {safety.DRAIN_SECONDS}.0 " in shipper
 
 
 def test_every_rule_is_tried() -> None:

@@ -44,8 +44,11 @@ def test_an_image_has_version_and_digest(reference: str) -> None:
 
 
 def test_exactly_one_image() -> None:
-    """No image and two images are both refused: a release would change nothing, or too much."""
-    for wrong in ({"service.yaml": NEXT["service.yaml"]}, {**NEXT, "other.yaml": NEXT["deployment.yaml"]}):
+    """No image and two images are both refused: a release would change nothing, or too much. Two lines may name one."""
+    twice = {**NEXT, "other.yaml": NEXT["deployment.yaml"]}
+    assert tree.images(tree.with_image(twice, RELEASED).values()) == [RELEASED, RELEASED]
+    other = NEXT["deployment.yaml"].replace("example", "another")
+    for wrong in ({"service.yaml": NEXT["service.yaml"]}, {**NEXT, "other.yaml": other}):
         with pytest.raises(Broken, match="instead of one"):
             tree.with_image(wrong, RELEASED)
 

@@ -433,12 +433,17 @@ def test_the_shipper_passes_what_cannot_be_read(
     assert len(caplog.records) == 3
 
 
-def test_the_shipper_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_shipper_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Without a configuration, or with half of one, it ends with code 2 and a sentence."""
     assert shipper.main() == 2
-    monkeypatch.setenv("SLIPWAY_POD", "a")
+    monkeypatch.setenv("SLIPWAY_SPOOL", str(tmp_path))
     assert shipper.main() == 2
-    assert [record.message.split(" ")[0] for record in caplog.records] == ["there", "SLIPWAY_POD"]
+    monkeypatch.setenv("SLIPWAY_LEDGER", str(tmp_path))
+    assert shipper.main() == 2
+    said = ["there is no ledger", "there is no ledger", "url in SLIPWAY_LED"]
+    assert [record.message[:18] for record in caplog.records] == said
 
 
 def test_a_refused_contract_is_in_words() -> None:

@@ -45,8 +45,18 @@ class Environment:
 
     @property
     def container(self) -> workload.Container:
-        """The one container of a pod."""
+        """The service's container."""
         return self.deployment.spec.template.spec.containers[0]
+
+    @property
+    def shipper(self) -> workload.Shipper:
+        """The container that stands beside it."""
+        return self.deployment.spec.template.spec.init_containers[0]
+
+    @property
+    def running(self) -> dict[str, workload.Running]:
+        """Both, by where they stand in the pod."""
+        return {"containers[0]": self.container, "initContainers[0]": self.shipper}
 
     @property
     def pod_labels(self) -> dict[str, str]:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment
+from slipway.manifests.kinds.base import Selector
+from slipway.manifests.kinds.kubernetes import Peer
+from slipway.manifests.kinds.workload import Running
 from slipway.manifests.wiring import Rule
 
 SPARE_MEASUREMENTS = 6  # the judge answers for good at its deadline; a few more questions may still be under way
@@ -14,27 +17,31 @@ ERROR_RETRY_SECONDS = 10  # of the Rollouts controller, whatever the interval is
 PATIENCE_SECONDS = 600  # a judge that restarts must not abort a good canary; an error never promotes one
 WRITABLE = "/tmp"  # noqa: S108  # of the pod: an emptyDir of its own
 UNITS = {"s": 1, "m": 60, "h": 3600}
+LEDGER_VARIABLES = {"SLIPWAY_LEDGER", "SLIPWAY_SPOOL", "SLIPWAY_ENVIRONMENT", "SLIPWAY_POD"}
+DRAIN_SECONDS = 40  # the shipper's, when the service has ended
+SPOOL_MEBIBYTES = 1024 + 256  # the spool's own limit, and room to notice it
+SYSTEM = Selector(match_labels={"kubernetes.io/metadata.name": "kube-system"})
 
 
 def pod(env: Environment) -> Iterator[str]:
     """A pod has no rights, a root it cannot write to, and room to write where the service needs it."""
     spec, at = env.deployment.spec.template.spec, f"{env.deployment.label}: spec.template.spec."
-    security = env.container.security_context
     writable = {mount.mount_path for mount in env.container.volume_mounts}
-    variables = {variable.name: variable.value for variable in env.container.env}
     facts = {
         "automountServiceAccountToken: must be false": not spec.automount_service_account_token,
         "enableServiceLinks: must be false": not spec.enable_service_links,
         "securityContext.runAsNonRoot: must be true": spec.security_context.run_as_non_root,
-        "containers[0].securityContext.allowPrivilegeEscalation: must be false": (
-            not security.allow_privilege_escalation
-        ),
-        "containers[0].securityContext.readOnlyRootFilesystem: must be true": security.read_only_root_filesystem,
         f"containers[0].volumeMounts: {WRITABLE} must be one": WRITABLE in writable,
         f"containers[0].env: BENTOML_HOME must lie below {WRITABLE}": (
-            variables.get("BENTOML_HOME", "").startswith(f"{WRITABLE}/")
+            str(_variables(env.container).get("BENTOML_HOME")).startswith(f"{WRITABLE}/")
         ),
     }
+    for place, container in env.running.items():
+        security = container.security_context
+        facts |= {
+            f"{place}.securityContext.allowPrivilegeEscalation: must be false": not security.allow_privilege_escalation,
+            f"{place}.securityContext.readOnlyRootFilesystem: must be true": security.read_only_root_filesystem,
+        }
     yield from (at + why for why, holds in facts.items() if not holds)
     if env.account.automount_service_account_token:
         yield f"{env.account.label}: automountServiceAccountToken: must be false"
@@ -52,15 +59,52 @@ def life(env: Environment) -> Iterator[str]:
         if probe.http_get.path != path:
             yield f"{at}containers[0].{field}.httpGet.path: must be {path}"
     grace = env.deployment.spec.template.spec.termination_grace_period_seconds
-    if grace < container.lifecycle.pre_stop.sleep.seconds + 10:
-        yield f"{at}terminationGracePeriodSeconds: must leave 10 s after the preStop sleep"
+    if grace < container.lifecycle.pre_stop.sleep.seconds + 10 + DRAIN_SECONDS:
+        yield f"{at}terminationGracePeriodSeconds: must leave 10 s after the preStop sleep, and {DRAIN_SECONDS} to ship"
 
 
 def image(env: Environment) -> Iterator[str]:
     """The image is named by version and digest: a tag alone can change under a running release."""
+    at = f"{env.deployment.label}: spec.template.spec."
     if not tree.REFERENCE.fullmatch(env.container.image):
-        at = f"{env.deployment.label}: spec.template.spec.containers[0].image"
-        yield f"{at}: {env.container.image!r} must be NAME:VERSION@sha256:DIGEST"
+        yield f"{at}containers[0].image: {env.container.image!r} must be NAME:VERSION@sha256:DIGEST"
+    if env.shipper.image != env.container.image:
+        yield f"{at}initContainers[0].image: must be that of containers[0]: the shipper reads what that release writes"
+
+
+def memory(env: Environment) -> Iterator[str]:
+    """What is answered is kept: service and shipper share a spool with room, and a Secret that neither can change."""
+    spec, at = env.deployment.spec.template.spec, f"{env.deployment.label}: spec.template.spec."
+    spools = {volume.name for volume in spec.volumes if volume.empty_dir and volume.name == "spool"}
+    secrets = {volume.name for volume in spec.volumes if volume.secret}
+    variables = _variables(env.container)
+    if unset := LEDGER_VARIABLES - {name for name, value in variables.items() if value}:
+        yield f"{at}containers[0].env: lacks {', '.join(sorted(unset))}"
+    for place, container in env.running.items():
+        own = _variables(container)
+        for name, volumes, locked in (("SLIPWAY_SPOOL", spools, False), ("SLIPWAY_LEDGER", secrets, True)):
+            mounted = {m.mount_path for m in container.volume_mounts if m.name in volumes and m.read_only is locked}
+            if own.get(name) != variables.get(name) or own.get(name) not in mounted:
+                how = "a Secret, mounted readOnly" if locked else "the emptyDir `spool`, not readOnly"
+                yield f"{at}{place}.volumeMounts: {name} must lead to {how}, the same for both containers"
+        for variable in container.env:
+            if (variable.value is None) == (variable.value_from is None):
+                yield f"{at}{place}.env: {variable.name} needs `value` or `valueFrom`"
+    for volume in spec.volumes:
+        if (volume.empty_dir is None) == (volume.secret is None):
+            yield f"{at}volumes: {volume.name} needs `emptyDir` or `secret`"
+        if volume.name in spools and volume.empty_dir and _mebibytes(volume.empty_dir.size_limit) < SPOOL_MEBIBYTES:
+            yield f"{at}volumes: spool needs {SPOOL_MEBIBYTES}Mi: a pod that exceeds its limit is evicted with it"
+
+
+def outward(env: Environment) -> Iterator[str]:
+    """Nothing leaves but questions for names, to the cluster's own server, and what goes to the ledger."""
+    at = f"{env.policy.label}: spec.egress"
+    names, ledger = env.policy.spec.egress
+    if {port.port for port in names.ports} != {53} or names.to != (Peer(namespace_selector=SYSTEM),):
+        yield f"{at}[0]: must be port 53 of kube-system"
+    if [(port.port, port.protocol) for port in ledger.ports] != [(5432, "TCP")]:
+        yield f"{at}[1].ports: must be TCP 5432, the ledger"
 
 
 def replicas(env: Environment) -> Iterator[str]:
@@ -110,7 +154,16 @@ def placement(env: Environment) -> Iterator[str]:
                 yield f"{each.label}: metadata.annotations: {annotation} would hold back a revert during a canary"
 
 
-RULES: tuple[Rule, ...] = (pod, life, image, replicas, steps, analysis, placement)
+RULES: tuple[Rule, ...] = (pod, life, image, memory, outward, replicas, steps, analysis, placement)
+
+
+def _variables(container: Running) -> dict[str, object]:
+    return {variable.name: variable.value or variable.value_from for variable in container.env}
+
+
+def _mebibytes(quantity: str) -> float:
+    sizes = {"Ki": 1 / 1024, "Mi": 1, "Gi": 1024}
+    return int(quantity[:-2]) * sizes[quantity[-2:]] if quantity[-2:] in sizes else 0
 
 
 def _seconds(duration: str) -> int:

@@ -49,13 +49,13 @@ def images(texts: Iterable[str]) -> list[str]:
 
 
 def image_of(tree: Tree) -> str:
-    """Name the image that a tree runs.
+    """Name the image that a tree runs, in however many containers.
 
     Raises:
-        Broken: no line names one, or several do.
+        Broken: no line names one, or lines name several.
 
     """
-    found = images(tree[name] for name in sorted(tree))
+    found = sorted(set(images(tree[name] for name in sorted(tree))))
     if len(found) != 1:
         listed = ", ".join(found) or "there is none"
         what = f"the manifests name {len(found)} images instead of one: {listed}"

@@ -96,9 +96,11 @@ def selectors(env: Environment) -> Iterator[str]:
 def volumes(env: Environment) -> Iterator[str]:
     """Volumes that are mounted exist."""
     names = [volume.name for volume in env.deployment.spec.template.spec.volumes]
-    for mount in env.container.volume_mounts:
-        at = f"{env.deployment.label}: spec.template.spec.containers[0].volumeMounts[].name"
-        yield from _known(at, mount.name, names)
+    for place, container in env.running.items():
+        for mount in container.volume_mounts:
+            yield from _known(
+                f"{env.deployment.label}: spec.template.spec.{place}.volumeMounts[].name", mount.name, names
+            )
 
 
 def arguments(env: Environment) -> Iterator[str]:

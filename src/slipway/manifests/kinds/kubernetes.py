@@ -54,7 +54,7 @@ class PodDisruptionBudget(Object, frozen=True):
 
 
 class Peer(Part, frozen=True):
-    """Who may connect: pods of the namespaces with these labels."""
+    """Pods of the namespaces with these labels."""
 
     namespace_selector: Selector
 
@@ -73,12 +73,27 @@ class Ingress(Part, frozen=True):
     ports: Annotated[tuple[PolicyPort, ...], msgspec.Meta(min_length=1)]
 
 
+class OutwardPort(Part, frozen=True):
+    """PostgreSQL, or the names of the cluster."""
+
+    port: Literal[53, 5432]
+    protocol: Literal["TCP", "UDP"]
+
+
+class Egress(Part, frozen=True):
+    """Whom the pods may connect to, and for what."""
+
+    to: Annotated[tuple[Peer, ...], msgspec.Meta(min_length=1)]
+    ports: Annotated[tuple[OutwardPort, ...], msgspec.Meta(min_length=1)]
+
+
 class PolicySpec(Part, frozen=True):
-    """No `egress` field: nothing leaves the pod."""
+    """What comes in, and the little that leaves."""
 
     pod_selector: Selector
     policy_types: tuple[Literal["Ingress"], Literal["Egress"]]
     ingress: Annotated[tuple[Ingress, ...], msgspec.Meta(min_length=1)]
+    egress: tuple[Egress, Egress]  # names, then the ledger
 
 
 class NetworkPolicy(Object, frozen=True):

@@ -72,11 +72,24 @@ class ContainerSecurity(Part, frozen=True):
     capabilities: Capabilities
 
 
+class LabelRef(Part, frozen=True):
+    """The label by which stable and canary are told apart; the Rollouts controller sets it."""
+
+    field_path: Literal["metadata.labels['rollouts-pod-template-hash']"]
+
+
+class LabelSource(Part, frozen=True):
+    """A label of the pod itself, by the downward API."""
+
+    field_ref: LabelRef
+
+
 class EnvironmentVariable(Part, frozen=True):
-    """A plain value; secrets are not passed this way."""
+    """A plain value, or a label of the pod: one of the two. Secrets are not passed this way."""
 
     name: str
-    value: str
+    value: str | None = None
+    value_from: LabelSource | None = None
 
 
 class ContainerPort(Part, frozen=True):
@@ -91,22 +104,35 @@ class VolumeMount(Part, frozen=True):
 
     name: Name
     mount_path: str
+    read_only: bool = False
 
 
-class Container(Part, frozen=True):
-    """The one container of a pod."""
+class Running(Part, frozen=True):
+    """What every container has."""
 
     name: Name
     image: str
     env: tuple[EnvironmentVariable, ...]
+    resources: Resources
+    security_context: ContainerSecurity
+    volume_mounts: tuple[VolumeMount, ...]
+
+
+class Shipper(Running, frozen=True):
+    """The native sidecar that takes predictions to the ledger: begun before the service, ended after it."""
+
+    restart_policy: Literal["Always"]
+    command: tuple[Literal["python"], Literal["/home/bento/bento/src/shipper.py"]]
+
+
+class Container(Running, frozen=True):
+    """The service."""
+
     ports: Annotated[tuple[ContainerPort, ...], msgspec.Meta(min_length=1)]
     startup_probe: Probe
     readiness_probe: Probe
     liveness_probe: Probe
     lifecycle: Lifecycle
-    resources: Resources
-    security_context: ContainerSecurity
-    volume_mounts: tuple[VolumeMount, ...]
 
 
 class Seccomp(Part, frozen=True):
@@ -140,11 +166,19 @@ class EmptyDir(Part, frozen=True):
     size_limit: Quantity
 
 
+class SecretSource(Part, frozen=True):
+    """The files of a Secret, which stands in the cluster and never in Git; only the pod's group may read them."""
+
+    secret_name: Name
+    default_mode: Literal[0o440]
+
+
 class Volume(Part, frozen=True):
-    """Only emptyDir: nothing of a pod outlives it."""
+    """Room that ends with the pod, or a Secret: one of the two. Nothing of a pod outlives it."""
 
     name: Name
-    empty_dir: EmptyDir
+    empty_dir: EmptyDir | None = None
+    secret: SecretSource | None = None
 
 
 class PodSpec(Part, frozen=True):
@@ -156,6 +190,7 @@ class PodSpec(Part, frozen=True):
     termination_grace_period_seconds: Seconds
     security_context: PodSecurity
     topology_spread_constraints: tuple[Spread, ...]
+    init_containers: tuple[Shipper]
     containers: tuple[Container]
     volumes: tuple[Volume, ...]
 
