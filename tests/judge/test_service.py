@@ -25,6 +25,7 @@ from slipway.services.judge.truths import FromLedger
 
 Serve = Callable[[Judge], str]
 NOW = START + 915
+QUICK = (1.0, 1.0)  # seconds for facts, and for the rest
 WITH_TRUTH = msgspec.structs.replace(
     POLICY, metrics={**POLICY.metrics, "truth": Metric(margin=0.02, base=0.19, required_from=3)}
 )
@@ -154,11 +155,9 @@ def _slow() -> None:
 def test_facts_that_fail_are_a_doubt(tmp_path: Path, serve: Serve, fails: Callable[[], Any]) -> None:
     """Without facts there is no verdict, whatever the counters say: 0 within the time that the analysis waits."""
     source = Rehearsal(rehearse(tmp_path / "bad", bad=0.06))
-    address = serve(Judge(POLICY, Facts(fails), source, None))
-    asked = time.monotonic()
+    address = serve(Judge(POLICY, Facts(fails), source, None, seconds=QUICK))
     assert ask(address) == 0
     verdict = told(address)
-    assert time.monotonic() - asked < 2 * 5
     assert verdict.verdict == "continue"
     assert [hold.reason for hold in verdict.held] == ["facts"]
     assert "KeyError" not in verdict.detail
@@ -169,7 +168,7 @@ def test_a_broken_ledger_blocks_and_hides_nothing(tmp_path: Path, serve: Serve, 
     """Without the ledger no canary is promoted, and one with five points more errors is aborted all the same."""
     for name, bad, expected in (("good", 0.01, 0), ("bad", 0.06, -1)):
         source = Rehearsal(rehearse(tmp_path / name, bad=bad))
-        address = serve(Judge(WITH_TRUTH, source, source, Facts(fails)))
+        address = serve(Judge(WITH_TRUTH, source, source, Facts(fails), seconds=QUICK))
         assert ask(address, TRUE) == expected
     assert "ledger" in [hold.reason for hold in told(address, maturity="1m").held]
 
@@ -178,11 +177,11 @@ def test_a_broken_ledger_blocks_and_hides_nothing(tmp_path: Path, serve: Serve, 
 def test_broken_counters_block(tmp_path: Path, serve: Serve, fails: Callable[[], Any]) -> None:
     """Without counters no canary is promoted; one without pods is still aborted."""
     facts = Rehearsal(rehearse(tmp_path / "good"))
-    address = serve(Judge(POLICY, facts, Facts(fails), None))
+    address = serve(Judge(POLICY, facts, Facts(fails), None, seconds=QUICK))
     assert ask(address) == 0
     assert {"samples"} <= {hold.reason for hold in told(address).held}
     gone = Rehearsal(rehearse(tmp_path / "gone", known=worlds.rollout(900, available=0, unavailable_since=NOW - 61)))
-    assert ask(serve(Judge(POLICY, gone, Facts(fails), None))) == -2
+    assert ask(serve(Judge(POLICY, gone, Facts(fails), None, seconds=QUICK))) == -2
 
 
 def test_a_judge_that_cannot_decide_says_so(tmp_path: Path, serve: Serve) -> None:
@@ -207,7 +206,7 @@ def test_truth_without_a_ledger_is_refused(tmp_path: Path) -> None:
 def test_many_may_ask_while_a_source_hangs(tmp_path: Path, serve: Serve) -> None:
     """Twenty questions to a hanging source each get their 0, and the judge says that it lives meanwhile."""
     source = Rehearsal(rehearse(tmp_path / "good"))
-    address = serve(Judge(POLICY, source, Facts(lambda: time.sleep(4)), None))
+    address = serve(Judge(POLICY, source, Facts(_slow), None, seconds=QUICK))
     answers: list[int] = []
     asking = [threading.Thread(target=lambda: answers.append(ask(address))) for _ in range(20)]
     for one in asking:

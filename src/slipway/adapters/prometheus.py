@@ -47,7 +47,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class Prometheus:
     """A server of the Prometheus query API. Reading an attempt ends after `seconds`, whatever the server does."""
 
-    def __init__(self, url: str, selectors: Selectors, *, seconds: float = 2.0) -> None:
+    def __init__(self, url: str, selectors: Selectors, *, seconds: float = 4.5) -> None:
         self._url, self._selectors, self._seconds = url.rstrip("/"), selectors, seconds
         self._name = f"Prometheus at {urlsplit(url).netloc.rpartition('@')[2]}"  # without a password
         self._session = requests.Session()

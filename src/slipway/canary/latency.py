@@ -12,7 +12,7 @@ from slipway.errors import Broken
 HOUR = 3600.0
 WITHIN = 1.25  # the edge may be so many times the quantile
 QUANTILE = 0.95
-EDGES = "Give the router finer buckets, each at most 1.25 times the one before: k8s/README.md has a list."
+EDGES = "Give the router finer buckets, each at most 1.25 times the one before: rollouts/judge.yaml has a list."
 
 Edges = Mapping[float, float]  # upper edge in seconds (inf included) -> requests at or below it, cumulative
 

@@ -22,8 +22,8 @@ from slipway.errors import Broken, SlipwayError
 Answer = TypeVar("Answer")
 Source = Literal["facts", "samples", "ledger"]
 
-FACTS_SECONDS = 1.5  # together well within the 5 seconds that the analysis waits
-SOURCES_SECONDS = 2.5
+FACTS_SECONDS = 2.0  # together within the 8 seconds that the analysis waits, with some to decide
+SOURCES_SECONDS = 5.0
 THREADS = 32
 
 
@@ -73,7 +73,15 @@ class Judge:
 
     """
 
-    def __init__(self, policy: Policy, facts: Facts, samples: Samples, truths: Truths | None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        facts: Facts,
+        samples: Samples,
+        truths: Truths | None,
+        *,
+        seconds: tuple[float, float] = (FACTS_SECONDS, SOURCES_SECONDS),
+    ) -> None:
         if "truth" in policy.metrics and truths is None:
             raise Broken(
                 "the policy judges the truth, and there is no ledger to read it from",
@@ -81,6 +89,7 @@ class Judge:
             )
         self.policy = policy
         self._facts, self._samples, self._truths = facts, samples, truths
+        self._seconds_of_facts, self._seconds_of_sources = seconds
         self._pool = ThreadPoolExecutor(THREADS, "source")
 
     def complete(self, labels: Mapping[str, str]) -> Question:
@@ -93,7 +102,7 @@ class Judge:
         given = question(labels)
         failed: dict[Source, str] = {}
         asked = self._pool.submit(self._facts.asked, given.namespace, given.rollout)
-        known = _result("facts", asked, monotonic() + FACTS_SECONDS, failed) or {}
+        known = _result("facts", asked, monotonic() + self._seconds_of_facts, failed) or {}
         return question({**{name: text for name, text in known.items() if name in (*SPANS, "environment")}, **labels})
 
     def look(self, asked: Question, now: float) -> Look:
@@ -137,12 +146,12 @@ class Judge:
     def _gather(self, asked: Question, now: float) -> tuple[Rollout | None, Observation | None, dict[Source, str]]:
         """Ask every source, each in a thread and for so long only; what failed is told by source."""
         failed: dict[Source, str] = {}
-        end = monotonic() + FACTS_SECONDS
+        end = monotonic() + self._seconds_of_facts
         past = self._pool.submit(self._facts.rollout, asked.namespace, asked.rollout, now)
         rollout = _result("facts", past, end, failed)
         if rollout is None:
             return None, None, failed
-        end, policy = monotonic() + SOURCES_SECONDS, self._held_to(asked)
+        end, policy = monotonic() + self._seconds_of_sources, self._held_to(asked)
         counting = self._pool.submit(self._samples.observe, rollout, policy, now)
         if self._truths is not None and "truth" in policy.metrics:
             truth = self._pool.submit(self._truths.cohorts, asked, rollout, policy, now)
