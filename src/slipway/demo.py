@@ -16,6 +16,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     probability: float
     called_late: bool
     arr_delay: int
+    truth: bool  # what the ledger says of this prediction: late
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +31,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     data_digest: str
     champion_version: str  # MLflow
     model_digest: str
-    predictions: tuple[Asked, ...]  # the service
+    predictions: tuple[Asked, ...]  # the service, and the ledger
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,10 @@ def promotion(version: str) -> Step:
 
 
 def chain(prediction: Asked, result: DemoResult) -> str:
-    """The way back from one prediction to the data, one link a line."""
+    """The way back from the truth about one prediction to the data, one link a line."""
     return (
-        f"\n[bold]From a prediction back to the data[/]\n"
+        f"\n[bold]From a truth back to the data[/]\n"
+        f"  truth       {'late' if prediction.truth else 'on time'}, told to /feedback, now in the ledger\n"
         f"  prediction  {prediction.flight} on {prediction.date}: P(late) = {prediction.probability:.3f}\n"
         f"  release     {result.version}, image {result.image}\n"
         f"  model       version {result.champion_version} in the registry, champion, {result.model_digest}\n"

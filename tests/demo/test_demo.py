@@ -1,8 +1,10 @@
 """The demo on the small profile: what it leaves, and that `--check` sees when a part of it is taken away."""
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,20 @@ def test_result_is_what_git_mlflow_and_the_service_say(finished: Any) -> None:
     assert git(finished.folder / "origin.git", "log", "-1", "--format=%s") == "Promote 1.0.0 in production"
     done = finished.run("slipway", "demo", "--check")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_ledger_knows_what_became_of_each_prediction(finished: Any) -> None:
+    """Each prediction that the demo asked for is in the ledger with the score that was answered, and with its truth."""
+    result = json.loads((finished.folder / "result.json").read_text())
+    with closing(sqlite3.connect(finished.folder / "ledger.db")) as ledger:
+        stored = ledger.execute(
+            "SELECT p.score, p.decision, o.truth FROM predictions p LEFT JOIN outcomes o USING (id) ORDER BY p.at, p.id"
+        ).fetchall()
+
+    told = [(one["probability"], one["called_late"], one["arr_delay"] >= 15) for one in result["predictions"]]
+    assert sorted((round(score, 9), bool(late), truth == 1) for score, late, truth in stored[:10]) == sorted(told)
+    assert all(truth is not None for _, _, truth in stored)
+    assert [one["truth"] for one in result["predictions"]] == [truth for _, _, truth in told]
 
 
 def test_the_users_tree_is_untouched(finished: Any) -> None:

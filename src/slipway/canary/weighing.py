@@ -28,9 +28,7 @@ class Weighed:
     reached: tuple[float | None, ...]  # by step: when it was enough
     better: bool
     not_better: bool
-    more: (
-        float | None
-    )  # canary requests until this step's boundary, if both arms are alike; None: not asked for, or there
+    more: float | None  # canary requests until this step's boundary, if both are alike; None: not asked for, or there
 
     @property
     def stable_mean(self) -> float:

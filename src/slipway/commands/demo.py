@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated
 
 import typer
@@ -69,6 +70,11 @@ class Stage:
         return self.root / "service"
 
     @property
+    def secrets(self) -> Path:
+        """What a cluster would mount as a Secret: where the ledger is, the key of the ids, the credential."""
+        return self.root / "secrets"
+
+    @property
     def tracking_uri(self) -> str:
         """The registry of models."""
         return f"sqlite:///{self.root / 'mlflow.db'}"
@@ -77,7 +83,13 @@ class Stage:
         """What commands in the clone see: the clone's own code, and this environment's tools."""
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         code = {"PYTHONPATH": str(self.clone / "src"), "PATH": tools, "MLFLOW_TRACKING_URI": self.tracking_uri}
-        return os.environ | code
+        pod = {
+            "LEDGER": str(self.secrets),
+            "SPOOL": str(self.root / "spool"),
+            "ENVIRONMENT": "production",
+            "POD": "demo",
+        }
+        return os.environ | code | {f"SLIPWAY_{name}": value for name, value in pod.items()}
 
 
 def demo(
@@ -137,7 +149,7 @@ def _check(stage: Stage) -> DemoResult:
     from slipway.commands.demo_facts import collect
 
     told = files.read_record(DemoResult, stage.result)
-    found = collect(stage.clone, stage.tracking_uri, files.read_bytes(stage.address).decode())
+    found = collect(stage.clone, stage.tracking_uri, files.read_bytes(stage.address).decode(), stage.secrets)
     if different := story.differences(told, found):
         raise Rejected(f"the demo is not what result.json says: {'; '.join(different)}", "Run `make demo` again.")
     return found
@@ -158,15 +170,16 @@ def _play(stage: Stage, source: Repository, *, keep: bool) -> None:
     version = releases.newest(shelf.existing(stage.clone))
     with _service(stage, str(version)) as address:
         _step(stage, story.promotion(str(version)))
-        with progress.status("asking the release about ten flights of the next month"):
-            result = collect(stage.clone, stage.tracking_uri, address)
+        with progress.status("asking the release about ten flights of the next month, and telling it what happened"):
+            result = collect(stage.clone, stage.tracking_uri, address, stage.secrets)
         files.write_record(stage.result, result)
         stage.console.print(_table(result.predictions))
         stage.console.print("[dim]It warns from one in six on: a missed delay costs as much as five false alarms.[/]")
         stage.console.print(story.chain(result.predictions[0], result), soft_wrap=True)
         took = f"{time.monotonic() - started:.0f} s"
         stage.console.print(
-            f"\n[bold]{took}[/] {stage.result} holds it, asked of Git, MLflow and the service.", soft_wrap=True
+            f"\n[bold]{took}[/] {stage.result} holds it, asked of Git, MLflow, the service and the ledger.",
+            soft_wrap=True,
         )
         if keep:
             stage.console.print(f"Serving {version} at {address} until Ctrl-C.")
@@ -182,6 +195,10 @@ def _set_up(stage: Stage, source: Repository) -> None:
     origin.git("update-ref", "refs/heads/main", source.head())
     origin.git("symbolic-ref", "HEAD", "refs/heads/main")
     origin.git("clone", "--quiet", str(stage.origin), str(stage.clone))
+    (stage.root / "spool").mkdir()
+    secret = {"url": f"sqlite:///{stage.root / 'ledger.db'}", "keys": token_hex(32), "credentials": token_hex(32)}
+    files.write_texts(stage.secrets, secret)
+    stage.secrets.chmod(0o700)
 
 
 def _step(stage: Stage, step: story.Step) -> None:

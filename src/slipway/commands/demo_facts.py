@@ -1,28 +1,31 @@
-"""What a finished demo is, asked of Git, MLflow and the running service; nothing is remembered from the steps."""
+"""What a finished demo is, asked of Git, MLflow, the service and the ledger; nothing is remembered from the steps."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from slipway import features, records
-from slipway.adapters import flights
+from slipway.adapters import files, flights
 from slipway.adapters.git import Repository
 from slipway.demo import Asked, DemoResult
 from slipway.errors import Rejected
 from slipway.manifests import tree
 from slipway.records import Release, Stable
+from slipway.schema import TARGET_MINUTES
 
 ENVIRONMENT = "production"
 FLIGHTS = 10
+SHIPPED_SECONDS = 30
 AGAIN = "Run `make demo` again."
 
 
-def collect(clone: Path, tracking_uri: str, address: str) -> DemoResult:
-    """Compute the result.
+def collect(clone: Path, tracking_uri: str, address: str, secrets: Path) -> DemoResult:
+    """Compute the result; `secrets` is the folder that names the ledger, and what its service lets in.
 
     Raises:
-        Rejected: Git, the registry and the service do not tell one story.
+        Rejected: Git, the registry, the service and the ledger do not tell one story.
 
     """
     from slipway.adapters import mlflow
@@ -56,7 +59,7 @@ def collect(clone: Path, tracking_uri: str, address: str) -> DemoResult:
         data_digest=bundle.data_digest,
         champion_version=champion.version,
         model_digest=bundle.model_digest,
-        predictions=tuple(_predictions(clone, address)),
+        predictions=tuple(_predictions(clone, address, secrets)),
     )
 
 
@@ -78,14 +81,20 @@ def _rendered(repository: Repository) -> dict[str, str]:
     return {name: _at_main(repository, name) for name in names if name.endswith(".yaml")}
 
 
-def _predictions(clone: Path, address: str) -> list[Asked]:
-    """Ask the service about ten flights of the month that follows its data, spread evenly over the month."""
+def _predictions(clone: Path, address: str, secrets: Path) -> list[Asked]:
+    """Ask about ten flights of the month that follows the data, spread evenly over it, and tell what happened."""
     folder = clone / "replay"
     month = flights.read_month(folder, flights.months(folder)[0])
     arrived = month.filter(month["arr_delay"].is_not_null())
     rows = arrived.gather_every(arrived.height // FLIGHTS).head(FLIGHTS).to_dicts()
     asked = [{name: _plain(row[name]) for name in features.READ if row[name] is not None} for row in rows]
     answers = _post(f"{address}/predict", asked)
+    told = [
+        {"id": answer["id"], "late": row["arr_delay"] >= TARGET_MINUTES}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+    _post(f"{address}/feedback", told, authorization=f"Bearer {_read(secrets / 'credentials')}")
+    truths = _truths(_read(secrets / "url"), [truth["id"] for truth in told])
     return [
         Asked(
             date=str(row["date"]),
@@ -96,9 +105,38 @@ def _predictions(clone: Path, address: str) -> list[Asked]:
             probability=round(answer["probability"], records.DIGITS),
             called_late=answer["late"],
             arr_delay=row["arr_delay"],
+            truth=truths[answer["id"]] == 1,
         )
         for row, answer in zip(rows, answers, strict=True)
     ]
+
+
+def _truths(url: str, ids: list[str]) -> dict[str, float | None]:
+    """Read the ledger, once the shipper has brought these predictions there and their truth is known.
+
+    Raises:
+        Rejected: it has not.
+
+    """
+    from slipway.adapters.ledger import Ledger
+
+    ledger = Ledger(url)
+    deadline = time.monotonic() + SHIPPED_SECONDS
+    try:
+        while True:
+            found = ledger.truths(ids)
+            known = {identity for identity, truth in found.items() if truth is not None}
+            if known == set(ids):
+                return found
+            if time.monotonic() > deadline:
+                raise Rejected(f"the ledger knows the truth of {len(known)} of {len(ids)} predictions", AGAIN)
+            time.sleep(0.1)
+    finally:
+        ledger.close()
+
+
+def _read(path: Path) -> str:
+    return files.read_bytes(path).decode().strip()
 
 
 def _plain(value: object) -> object:
@@ -109,8 +147,8 @@ def _get(url: str) -> Any:  # noqa: ANN401  # JSON
     return _answer(requests.Request("GET", url))
 
 
-def _post(url: str, body: object) -> Any:  # noqa: ANN401  # JSON
-    return _answer(requests.Request("POST", url, json=body))
+def _post(url: str, body: object, **headers: str) -> Any:  # noqa: ANN401  # JSON
+    return _answer(requests.Request("POST", url, headers, json=body))
 
 
 def _answer(request: requests.Request) -> Any:  # noqa: ANN401  # JSON

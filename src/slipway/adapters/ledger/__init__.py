@@ -22,7 +22,7 @@ from slipway.errors import Broken
 from slipway.predictions import Outcome, Prediction
 
 Stored = Literal["stored", "same", "conflict"]
-WAIT_SECONDS = 5  # for a lock, and for a server to answer
+WAIT_SECONDS = 10  # for a lock, and for a server to answer
 BATCH = 500  # ids in one question
 CREATING = 0x511B  # the advisory lock of whoever makes the tables
 OWN = "Give the ledger a database of its own: sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name."
@@ -91,6 +91,19 @@ class Ledger:
                 ],
             )
         return said
+
+    def truths(self, ids: Sequence[str]) -> dict[str, float | None]:
+        """Tell the truth of those predictions that are stored; None where nobody has told it yet.
+
+        Raises:
+            Broken: the database does not answer.
+
+        """
+        known = select(schema.predictions.c.id, schema.outcomes.c.truth).outerjoin_from(
+            schema.predictions, schema.outcomes, schema.predictions.c.id == schema.outcomes.c.id
+        )
+        with self.transaction() as connection:
+            return dict(connection.execute(known.where(schema.predictions.c.id.in_(ids))).tuples().all())
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -174,7 +187,6 @@ def _engine(url: str, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say
         if not read_only:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
