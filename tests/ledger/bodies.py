@@ -120,13 +120,14 @@ def test_a_number_that_would_spoil_the_sums_is_refused(fresh: Fresh, spoilt: flo
 # ---- many at once -----------------------------------------------------------------------------------------------
 
 WRITER = """
-import sys, time
+import sys
 from slipway.adapters.ledger import Ledger
 from slipway.predictions import Origin, Outcome, Prediction
 import msgspec, random
 url, who = sys.argv[1], int(sys.argv[2])
+print("ready", flush=True)
 sys.stdin.readline()
-ledger, count, added = Ledger(url), 0, 0
+ledger, added = Ledger(url), 0
 order = random.Random(who).sample(range(300), 300)
 def of(n): return Origin(id=str(n), call=str(n), at=1.0, environment="e", release="1", pod="p", score=0.5)
 for start in range(0, 300, 50):
@@ -145,6 +146,8 @@ def test_one_of_many_processes_stores_each_label(fresh: Fresh) -> None:
     """
     url = fresh()
     writers = [_process(WRITER, url, str(who)) for who in range(WRITERS)]
+    for writer in writers:
+        writer.stdout.readline()
     for writer in writers:
         writer.stdin.write("go\n")
         writer.stdin.flush()
@@ -298,17 +301,17 @@ def test_a_look_keeps_its_rules(fresh: Fresh, holds: Callable[[Look], None]) -> 
 
 
 def test_a_told_cell_stays_as_it_is(fresh: Fresh) -> None:
-    """Labels that come after a cell's cut-off, and later looks, change nothing of what was told."""
-    ledger, ids = Ledger(fresh()), [origin(str(n), STARTED + n / 3) for n in range(240)]
+    """Labels after a cell's cut-off, and later looks, change nothing of what was told, at the edges of cells too."""
+    ledger, edges = Ledger(fresh()), [origin(f"edge{n}", STARTED + n * GRID) for n in range(8)]
+    ids = [*edges, *(origin(str(n), STARTED + n / 3) for n in range(240))]
     ledger.add([prediction(of) for of in ids])
     ledger.record([outcome(of, n % 2, 5) for n, of in enumerate(ids) if n % 3])
-    early = look(ledger, until=STARTED + 70)
+    looks = [look(ledger, until=STARTED + n * GRID + MATURITY + 1) for n in range(8)]
     ledger.record([outcome(of, 1, 100) for of in ids[::3]])
 
-    late = look(ledger, until=STARTED + 150)
-    assert [one.cell for one in early] == [0, 1, 2, 3]
-    assert late[:4] == early
-    assert len(late) == 8
+    last = look(ledger, until=STARTED + 8 * GRID + MATURITY + 1)
+    assert [one.cell for one in last] == list(range(8))
+    assert looks == [last[:n] for n in range(8)]
 
 
 def test_the_reference_is_the_stable_pods_own_share(fresh: Fresh) -> None:

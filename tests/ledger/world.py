@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from slipway.canary.records import Cohort
 from slipway.predictions import Origin, Outcome, Prediction
 
-STARTED, GRID = 1_800_000_000.1, 10.0  # no whole second: a cell's edge is then no number that a float can hold
+STARTED, GRID = 1_800_000_000.1, 10.1  # no whole seconds: an edge of a cell may then round into the cell before
 MATURITY, SCALE = 25.0, 2.0
 PODS = {"pod-s": "stable", "pod-c": "canary"}
 FEATURES = msgspec.Raw(b'{"distance": 1.0, "carrier": "\\u00e9"}')
