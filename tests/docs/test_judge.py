@@ -34,3 +34,19 @@ def test_the_plan_shown_is_the_one_printed(monkeypatch: pytest.MonkeyPatch) -> N
     printed = CliRunner().invoke(app, ["judge", "plan"], env={"COLUMNS": "120"}).stdout
     shown = PAGE.partition("```text\n")[2].partition("```")[0]
     assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
+
+
+def test_the_figures_are_those_of_the_bench() -> None:
+    """The shares that the page compares rules by are the ones that the bench has printed."""
+    printed = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8").partition("<!-- judge:begin -->")[2]
+    stationary, drifting = (table.partition("\n\n")[0].splitlines() for table in printed.split("| aborted by ")[1:3])
+
+    def shares(table: list[str], rule: str) -> list[str]:
+        (row,) = (line for line in table if line.startswith(f"| {rule} |"))
+        return re.findall(r"\| ([\d.]+%)", row)
+
+    rows = PAGE.partition("| rule |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(rows) == 6
+    for row in rows:
+        rule, *shown = (cell.strip() for cell in row.strip("| ").split("|"))
+        assert shown == [*shares(stationary, rule)[:2], shares(drifting, rule)[0]], rule
