@@ -98,7 +98,7 @@ class Application:
         except Gone:
             return
         else:
-            telemetry.requests("/predict", 200).inc()
+            telemetry.ANSWERED.inc()
             await _reply(send, 200, body, JSON)
         telemetry.LATENCY.observe(perf_counter() - start)
 
@@ -122,11 +122,9 @@ class Application:
                 self._spool.append(b'{"answer":%b,"request":%b}\n' % (answer, body.replace(b"\n", b" ")))
             except spool.Full as full:
                 raise Refused(_no_room(str(full))) from None
-        late = sum(one.late for one in answers)
-        if late:
-            telemetry.LATE.inc(late)
-        if late < len(answers):
-            telemetry.ON_TIME.inc(len(answers) - late)
+        late = sum([one.late for one in answers])
+        telemetry.LATE.inc(late)
+        telemetry.ON_TIME.inc(len(answers) - late)
         return answer
 
     async def _take(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -155,8 +153,10 @@ class Application:
         if self._spool and scope["path"] == "/readyz" and (problem := self._spool.problem()):
             await _refuse(send, "/readyz", _no_room(problem))
             return
-        if self._spool and scope["path"] == "/metrics":
-            telemetry.SPOOL.set(self._spool.waiting())
+        if scope["path"] == "/metrics":
+            telemetry.tell()
+            if self._spool:
+                telemetry.SPOOL.set(self._spool.waiting())
         await self._inner(scope, receive, send)
 
     async def _still(self, answer: pages.Answer, scope: Message, send: Send) -> None:
