@@ -54,6 +54,7 @@ def test_strings_may_be_quoted_as_in_promql(quote: str) -> None:
         'verdict{namespace="a", namespace="c", rollout="b", maturity="0s"}',
         'verdict{namespace="a", rollout="b", maturity="0s", margin="1"}',
         'verdict{namespace!="a", rollout="b", maturity="0s"}',
+        'verdict{namespace=~"a", rollout="b", maturity="0s"}',
         'verdict{namespace=~".*", rollout="b", maturity="0s"}',
         'verdict{namespace=".*", rollout="b", maturity="0s"}',
         'verdict{namespace="a|b", rollout="b", maturity="0s"}',

@@ -214,6 +214,11 @@ def test_raw_samples_births_and_resets(prometheus: str, router: tuple[Router, in
     assert grown(seen, errors["canary"].total, found.policy, known, now + 4) == (6, False)
     assert grown(seen, errors["stable"].total, found.policy, known, now + 4) == (20, False)
 
+    # Prometheus began after this attempt did: what it saw first was there before, and is not of the attempt
+    late = rollout(known.started - 30)
+    seen = source.observe(late, found.policy, now)
+    assert grown(seen, seen.requests["stable"], found.policy, late, now + 4)[0] == 20
+
     exported.answered[STABLE, "200"] = [0.01]  # the router was restarted
     del exported.answered[CANARY, "404"]  # Traefik drops what it no longer routes to
     scrapes(exported, (STABLE, "200"), 3)

@@ -74,6 +74,7 @@ class Counters:
     to: str = ""
     scraped: bool = True
     silent: bool = False
+    warnings: tuple[str, ...] = ()
 
     def __call__(self, path: str) -> tuple[int, bytes]:
         """Answer a query."""
@@ -92,7 +93,8 @@ class Counters:
                 times = [BEGUN + 5 * tick for tick in range(-400, LONG // 5 + 1) if first < BEGUN + 5 * tick <= now]
                 found.append({"metric": labels, "values": [[one, str(count(one))] for one in times]})
         kind = "matrix" if window else "vector"
-        return 200, json.dumps({"status": "success", "data": {"resultType": kind, "result": found}}).encode()
+        data = {"resultType": kind, "result": found}
+        return 200, json.dumps({"status": "success", "data": data, "warnings": self.warnings}).encode()
 
     def _series(self, query: str, arm: str) -> list[tuple[dict[str, str], Callable[[float], int]]]:
         def answers(now: float) -> int:

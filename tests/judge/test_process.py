@@ -198,6 +198,13 @@ def test_a_canary_that_the_router_never_shows(world: World) -> None:
     assert world.ask() == -2
 
 
+def test_half_an_answer_is_none(world: World) -> None:
+    """Where Prometheus warns that its answer may lack something, nothing is promoted on it."""
+    world.counters.warnings = ("1 store is down",)
+    assert world.ask() == 0
+    assert b"1 store is down" in world.told()
+
+
 def test_no_scrape_no_promotion(world: World) -> None:
     """Where nothing says that the router is scraped, nothing is promoted; the reason names the selector."""
     world.counters.scraped = False

@@ -161,6 +161,7 @@ def test_facts_that_fail_are_a_doubt(tmp_path: Path, serve: Serve, fails: Callab
     assert verdict.verdict == "continue"
     assert [hold.reason for hold in verdict.held] == ["facts"]
     assert "KeyError" not in verdict.detail
+    assert fails is not _broken or "403 Forbidden. Give it rights." in verdict.detail
 
 
 @pytest.mark.parametrize("fails", [_broken, _bug, _slow])
