@@ -15,6 +15,8 @@ from sqlalchemy import (
 VERSION = 1
 METADATA = MetaData()
 FINITE = 1e300  # neither infinity nor NaN lies between it and its negative; one of them would spoil every sum
+# Compared byte by byte, as SQLite does: a look sorts by it, and a language's order takes PostgreSQL much longer.
+WORD = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _finite(name: str) -> CheckConstraint:
@@ -24,12 +26,12 @@ def _finite(name: str) -> CheckConstraint:
 def _origin() -> tuple[Column[str] | Column[float] | CheckConstraint, ...]:
     """Say what a signed id says: it makes a label a fact of its own, wherever its prediction still is."""
     return (
-        Column("id", Text, primary_key=True),
-        Column("call", Text, nullable=False),
+        Column("id", WORD, primary_key=True),
+        Column("call", WORD, nullable=False),
         Column("at", Double, nullable=False),
-        Column("environment", Text, nullable=False),
-        Column("release", Text, nullable=False),
-        Column("pod", Text, nullable=False),
+        Column("environment", WORD, nullable=False),
+        Column("release", WORD, nullable=False),
+        Column("pod", WORD, nullable=False),
         Column("score", Double, nullable=False),
         _finite("score"),
     )
@@ -61,7 +63,7 @@ outcomes = Table(
 restatements = Table(
     "restatements",  # what was said later, and differently, once each: kept for people, never judged
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("id", WORD, primary_key=True),
     Column("truth", Double, primary_key=True),
     Column("rating", Integer, primary_key=True, autoincrement=False),  # 0 where none was given
     Column("received_at", Double, nullable=False),
