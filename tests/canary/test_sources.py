@@ -48,6 +48,8 @@ def test_both_files_are_read(name: str) -> None:
         (("policy", "metrics", "errors", "margin"), 0),
         (("policy", "metrics", "errors", "margin"), "1 pt"),
         (("policy", "metrics", "objective"), {"margin": 0.03, "base": 0.01}),
+        (("policy", "metrics"), {}),
+        (("policy", "metrics"), {"truth": {"margin": 0.02, "base": 0.19}}),
         (("policy", "alpha"), float("nan")),
         (("policy", "alpha"), 1.5),
         (("policy", "grid"), 6),

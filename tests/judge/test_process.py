@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -220,6 +221,18 @@ def test_told_what_to_name(told: dict[str, Any]) -> None:
     with pytest.raises(Broken, match=r"not told where|no ledger") as refused:
         judge_serve.serve(ROOT / "rollouts/judge.yaml", **told)
     assert "Name" in refused.value.remedy
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """A port that somebody listens at is an error of this command, with a remedy."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Broken, match="nothing can listen"):
+        judge_serve.serve(
+            ROOT / "rollouts/judge.yaml",
+            rehearsal=tmp_path,
+            ledger=f"sqlite:///{tmp_path}/l.db",
+            host="127.0.0.1",
+            port=taken.getsockname()[1],
+        )
 
 
 def test_no_cluster(tmp_path: Path) -> None:

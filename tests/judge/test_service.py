@@ -17,6 +17,7 @@ from slipway import records
 from slipway.adapters import files
 from slipway.adapters.ledger import Ledger
 from slipway.adapters.rehearsal import FACTS, SAMPLES, Known, Rehearsal
+from slipway.canary.planning import Plan
 from slipway.canary.query import parse
 from slipway.canary.records import Metric, Observation, Policy, Rollout, Trace, Verdict
 from slipway.errors import Broken
@@ -99,6 +100,22 @@ def test_people_need_only_name_the_rollout(tmp_path: Path, serve: Serve) -> None
     address = serve(judge(folder))
     assert [hold.reason for hold in told(address).held] == ["bake"]
     assert told(address, bake="0s").verdict == "promote"
+
+
+def test_a_plan(tmp_path: Path, serve: Serve) -> None:
+    """/plan says how long traffic needs under the policy that the judge has; less traffic needs longer."""
+    address = serve(judge(tmp_path))
+    given = {"rps": 20, "weight": [0.1, 0.3, 0.6], "deadline": "1h"}
+    plan, slow = (
+        records.loads(Plan, requests.get(f"{address}/plan", params=given | more, timeout=60).content, "/plan")
+        for more in ({}, {"rps": 1})
+    )
+    assert plan.decidable
+    assert plan.seconds < 900 < slow.seconds
+    for wrong in ({"rps": 0}, {"rps": "x"}, {"weight": []}, {"weight": [2]}, {"deadline": "soon"}):
+        answer = requests.get(f"{address}/plan", params=given | wrong, timeout=30)
+        assert answer.status_code == 400
+        assert answer.json()["errorType"] == "bad_data"
 
 
 def test_its_own_metrics(tmp_path: Path, serve: Serve) -> None:

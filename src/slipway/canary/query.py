@@ -70,8 +70,12 @@ def question(labels: Mapping[str, str]) -> Question:
     for name in NAMES:
         if not _NAME.fullmatch(labels.get(name, "")):
             raise Rejected(f"the query names no {name}", REMEDY)
-    timing = Timing(**{name: seconds(labels[name]) for name in SPANS if name in labels})
-    return Question(**{name: labels[name] for name in NAMES}, timing=timing)
+    return Question(**{name: labels[name] for name in NAMES}, timing=timing(labels))
+
+
+def timing(labels: Mapping[str, str]) -> Timing:
+    """Read what an environment asks for; `seconds` has the errors."""
+    return Timing(**{name: seconds(labels[name]) for name in SPANS if name in labels})
 
 
 def seconds(duration: str) -> float:

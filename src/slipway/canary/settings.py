@@ -43,6 +43,8 @@ def parse(raw: Any, origin: str) -> Settings:  # noqa: ANN401  # whatever the YA
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise Broken(f"{origin}: {error}", remedy) from error
+    if not set(settings.policy.metrics) - {"truth"}:
+        raise Broken(f"{origin}: nothing is judged where there is no truth", "Judge at least `errors`.")
     if "objective" in settings.policy.metrics and settings.policy.metrics["objective"].bound is None:
         raise Broken(f"{origin}: the metric `objective` has no `bound`", "Give it one in seconds, such as 0.25.")
     if settings.policy.grid < 2 * settings.policy.scrape:

@@ -1,6 +1,7 @@
 """`slipway judge serve`: the service that says whether a canary goes on."""
 
 import contextlib
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def serve(
     """Answer the analysis of a rollout: the Prometheus query API, with a verdict in it.
 
     It only reads, keeps nothing, and may run twice. People find the same answer with its reasons at /verdict, how it
-    came about at /trace, its own metrics at /metrics.
+    came about at /trace, what traffic needs at /plan, and the judge's own metrics at /metrics.
 
     Examples:
     ```sh
@@ -64,6 +65,10 @@ def serve(
     url = files.read_bytes(Path(ledger)).decode().strip() if ledger and "://" not in ledger else ledger
     truths = FromLedger(lambda: Ledger(url, read_only=True)) if url else None
     app = application(Judge(rules.policy, facts, samples, truths))
-    console.print(f"judging at http://{host}:{port}")
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        raise Broken(f"nothing can listen at {host}:{port}: {error.strerror}", "Name another --port.") from None
+    console.print(f"judging at http://{host}:{listening.getsockname()[1]}")
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])

@@ -5,20 +5,22 @@ Doubt is an answer, 0: an HTTP error would be counted against the canary. Only a
 
 import time
 from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import parse_qs
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from slipway import records
-from slipway.canary import query
+from slipway.canary import query, settings
 from slipway.canary.query import Question
-from slipway.canary.records import Verdict
+from slipway.canary.records import Share, Verdict
 from slipway.errors import Broken, Rejected
 from slipway.services.judge import Judge, Look
 from slipway.services.judge.meters import Meters
@@ -68,6 +70,13 @@ def application(judge: Judge) -> Starlette:
             return _json({"status": "error", "errorType": "not_found", "error": error.what}, 404)
         return Response(records.dumps(found), media_type="application/json")
 
+    async def plan(request: Request) -> Response:
+        try:
+            found = await run_in_threadpool(_plan, judge, request.query_params)
+        except Rejected as error:
+            return _refused(error)
+        return Response(records.dumps(found), media_type="application/json")
+
     async def metrics(_: Request) -> Response:
         return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
 
@@ -79,6 +88,7 @@ def application(judge: Judge) -> Starlette:
             Route("/api/v1/query", ask, methods=["GET", "POST"]),
             Route("/verdict", verdict),
             Route("/trace", trace),
+            Route("/plan", plan),
             Route("/metrics", metrics),
             Route("/healthz", alive),
         ]
@@ -101,6 +111,26 @@ def _labels(found: Look) -> dict[str, str]:
         "verdict": verdict.verdict,
         **({"cause": verdict.cause} if verdict.cause else {}),
     }
+
+
+class _Traffic(msgspec.Struct):
+    rps: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+    weight: Annotated[list[Share], msgspec.Meta(min_length=1, max_length=50)]
+
+
+def _plan(judge: Judge, given: QueryParams) -> msgspec.Struct:
+    """Say what a verdict needs of so many requests a second, at these weights."""
+    from slipway.canary import planning  # it wants SciPy
+
+    try:
+        raw = {"rps": given.get("rps"), "weight": given.getlist("weight")}
+        traffic = msgspec.convert(raw, _Traffic, strict=False)
+    except msgspec.ValidationError as error:
+        raise Rejected(
+            f"no traffic to plan for: {error}", "Ask /plan?rps=20&weight=0.1&weight=0.3&maturity=6h"
+        ) from None
+    timing = query.timing(given)
+    return planning.plan(settings.asked(judge.policy, timing), timing, traffic.weight, traffic.rps)
 
 
 async def _parameters(request: Request) -> dict[str, str]:
