@@ -13,9 +13,8 @@ With none of the four the service predicts and remembers nothing (`truth: none`)
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import msgspec
 
 from slipway.errors import Broken
 
@@ -24,12 +23,13 @@ LEAST = 32  # characters of a key or a credential
 MOST = 64  # bytes that a keyed BLAKE2b takes
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """What the environment says."""
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. No secret shows when it is printed."""
 
-    url: str
-    keys: tuple[bytes, ...]  # the first signs
-    credentials: tuple[bytes, ...]
+    url: str = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)  # the first signs
+    credentials: tuple[bytes, ...] = field(repr=False)
     spool: Path
     environment: str
     pod: str

@@ -406,6 +406,13 @@ def test_no_configuration_is_a_mode() -> None:
     assert settings.read({"SLIPWAY_RELEASE": "1.0.0"}) is None
 
 
+def test_a_secret_is_never_printed(tmp_path: Path) -> None:
+    """Neither keys nor credentials nor the address, in which a password may stand, reach a log with the settings."""
+    shown = repr(settings.read(configured(tmp_path)))
+    assert "6d4cf56db6" in shown
+    assert not [secret for secret in (KEY, CREDENTIAL, "sqlite") if secret in shown]
+
+
 def test_the_shipper_keeps_what_it_cannot_ship(remembers: Application, tmp_path: Path) -> None:
     """An error of the ledger leaves the spool as it is; the same ships later, once, whoever tries twice."""
     for _ in range(3):

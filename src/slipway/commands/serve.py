@@ -25,7 +25,8 @@ def serve(
 ) -> None:
     """Serve a release on a loopback port, until Ctrl-C.
 
-    The image must be at hand under build/images/ and have the digest that releases/VERSION.json names.
+    The image must be at hand under build/images/ and have the digest that releases/VERSION.json names. Its
+    predictions are kept if SLIPWAY_LEDGER and what belongs to it are set: docs/ledger.md.
 
     Examples:
     ```sh
