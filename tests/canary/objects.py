@@ -44,13 +44,18 @@ def run(step: int, start: str, end: str | None = None, phase: str = "Running", *
     }
 
 
-def pod(ready: str, since: str, **metadata: str) -> dict[str, Any]:
+def pod(ready: str, since: str, **metadata: Any) -> dict[str, Any]:
     """A pod of the canary with its Ready condition."""
     condition = {"type": "Ready", "status": ready, "lastTransitionTime": f"{DAY}{since}Z"}
     return {
         "metadata": {"name": "p", "creationTimestamp": f"{DAY}11:59:00Z", **metadata},
         "status": {"conditions": [{"type": "Initialized", "status": "True"}, condition]},
     }
+
+
+def going(over: str, grace: int) -> dict[str, Any]:
+    """A pod that was deleted `grace` seconds before its time is `over`, and still says that it is ready."""
+    return pod("True", "12:00:00", deletionTimestamp=f"{DAY}{over}Z", deletionGracePeriodSeconds=grace)
 
 
 def at(text: str) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from canary.objects import DAY, GATE, NOW, STEPS, at, pod, rollout, run
+from canary.objects import DAY, GATE, NOW, STEPS, at, going, pod, rollout, run
 from slipway.canary import facts
 from slipway.canary.records import Interval
 from slipway.errors import Broken
@@ -133,14 +133,16 @@ def test_a_weight_is_a_share_of_the_most() -> None:
         ([pod("True", "12:00:00"), pod("False", "12:30:00")], 1, None),
         ([pod("False", "12:10:00"), pod("False", "12:30:00")], 0, "12:30:00"),
         ([pod("False", "12:10:00"), {"metadata": {"creationTimestamp": f"{DAY}12:31:00Z"}}], 0, "12:31:00"),
-        ([pod("False", "12:10:00"), pod("True", "12:00:00", deletionTimestamp=f"{DAY}12:32:00Z")], 0, "12:32:00"),
-        ([pod("True", "12:00:00", deletionTimestamp=f"{DAY}13:00:30Z")], 0, None),
+        ([pod("False", "12:10:00"), going("12:33:00", 60)], 0, "12:32:00"),
+        ([going("13:00:30", 60)], 0, "12:59:30"),
+        ([going("13:02:30", 60)], 0, None),
         ([], 0, None),
     ],
 )
 def test_nobody_is_there_since_the_last_one_left(pods: list[dict[str, Any]], available: int, since: str | None) -> None:
     """Unavailable since the last pod stopped being ready; one that is going, or has no condition, cannot answer.
 
+    One that is going stopped when it was told to: the API's deletionTimestamp is that, and its grace period on top.
     Where no pod is there at all, nobody knows since when: then the traffic tells.
     """
     known = facts.rollout(rollout(), [run(1, "12:00:00")], pods, NOW)

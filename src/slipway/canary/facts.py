@@ -153,8 +153,8 @@ def _intervals(
 
 def _ready(pod: Object) -> float | None:
     """None while a pod can answer, else since when it cannot."""
-    if "deletionTimestamp" in pod["metadata"]:
-        return time(pod["metadata"]["deletionTimestamp"])
+    if "deletionTimestamp" in pod["metadata"]:  # when its time is over; it was told to go, and got no more, before
+        return time(pod["metadata"]["deletionTimestamp"]) - float(pod["metadata"].get("deletionGracePeriodSeconds", 0))
     for condition in pod.get("status", {}).get("conditions", ()):
         if condition["type"] == "Ready":
             return None if condition["status"] == "True" else time(condition["lastTransitionTime"])
