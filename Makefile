@@ -17,7 +17,7 @@ test-full: data ## what also needs Debian packages, Go and root: registry, kusto
 	scripts/debian.sh
 	pytest tests/full
 
-soak: data ## every validation rule and gate refused through `dvc repro`, one by one
+soak: data ## every rule and gate refused through `dvc repro`; a service killed and starved, and its ledger counted
 	pytest tests/soak -n 2
 
 load: data ## p95 of the service under load against the objective

@@ -316,6 +316,27 @@ def ask(application: Application, path: str = "/predict") -> tuple[int, Any]:
     return asyncio.run(call(application, body(json.dumps(FLIGHT).encode()), path=path))
 
 
+def test_a_prediction_is_kept_before_it_is_answered(remembers: Application, tmp_path: Path) -> None:
+    """When the first byte of the answer is sent, its line is on the disk: whole, with the same id."""
+    (file,) = (tmp_path / "spool").iterdir()
+    on_disk: list[bytes] = []
+    answered: list[Any] = []
+
+    async def send(message: Any) -> None:
+        on_disk.append(file.read_bytes())
+        answered.append(message)
+
+    async def receive() -> Any:
+        return body(json.dumps(FLIGHT).encode())
+
+    scope = {"type": "http", "path": "/predict", "method": "POST", "headers": [JSON_HEADER]}
+    asyncio.run(remembers(scope, receive, send))
+    (line,) = on_disk[0].splitlines()
+    (prediction,) = shipper.predictions(line)
+    assert prediction.origin.id == json.loads(answered[1]["body"])["id"]
+    assert json.loads(prediction.features) == FLIGHT
+
+
 def test_a_prediction_that_cannot_be_kept_is_not_made(remembers: Application, tmp_path: Path) -> None:
     """While the spool is full: 503, not ready. When a shipper has made room the service is ready again by itself."""
     remembers._spool = spool.Writer(tmp_path / "spool", "small", segment=1, limit=1000)
