@@ -173,14 +173,16 @@ def test_a_dead_canary_is_aborted_without_statistics(twin: World) -> None:
 def test_a_canary_that_answers_nobody_is_aborted_where_that_can_be_known() -> None:
     """With counters that stay at 0, and without any, as a router has none before the first request.
 
-    Not where samples could not be read; that the ledger cannot be is another matter.
+    Not where samples could not be read; that the ledger or one metric cannot be is another matter.
     """
     mute = World({"stable": np.full(60, 180), "canary": np.zeros(60, int)}).observed()
     unseen = msgspec.structs.replace(mute, requests={"stable": mute.requests["stable"], "canary": ()})
     for seen in (mute, unseen):
         assert judged(seen, at=100).cause == "unavailable"
-        assert judged(msgspec.structs.replace(seen, gaps=("ledger: locked",)), at=100).cause == "unavailable"
-        assert judged(msgspec.structs.replace(seen, gaps=("samples: 503",)), at=100).verdict == "continue"
+        for gap in ("ledger: locked", "errors: 503", "answers: 503", "latency: no edge within 25 %", "objective: 503"):
+            assert judged(msgspec.structs.replace(seen, gaps=(gap,)), at=100).cause == "unavailable", gap
+        for gap in ("samples: 503", "requests: 503", "scrapes: 503"):
+            assert judged(msgspec.structs.replace(seen, gaps=(gap,)), at=100).verdict == "continue", gap
     assert judged(mute, at=630).verdict == "continue"
 
 
@@ -310,6 +312,9 @@ def test_the_deadline_ends_in_doubt_or_as_the_policy_says() -> None:
         counts["canary"][:100] = 0
     assert judged(turning, at=2500, policy=ERRORS).verdict == "abort"
     assert judged(turning, at=2500, policy=ERRORS, timing=timing).verdict == "inconclusive"
+    for since, verdict in ((940.0, "abort"), (941.0, "inconclusive"), (1010.0, "inconclusive")):
+        gone = rollout(available=0, since=since)
+        assert {judged(slow, at=look, of=gone, timing=timing).verdict for look in (1010, 1100)} == {verdict}
 
 
 def test_better_is_reported() -> None:

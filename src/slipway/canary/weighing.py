@@ -13,6 +13,8 @@ from slipway.canary.health import Watch
 from slipway.canary.records import ARMS, Arm, Counts, Hold, Kind, Metric, Observation, Policy, Rollout, Timing
 
 _NONE = Strata(*(np.zeros(0) for _ in range(5)))
+# What gaps begin with that leave the counts of all requests as they are: a canary that answers nobody still shows.
+_BESIDE = ("facts", "ledger", "errors", "answers", "latency", "objective")
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
     truth = None
     if "truth" in policy.metrics:
         truth = grid.matured(observation.cohorts, grid.cells(rollout, policy, until - timing.maturity), timing.maturity)
-    gaps = [_unread(gap) for gap in (*observation.gaps, *grid.silences(observation, policy, now))]
-    readable = all(gap.reason != "samples" for gap in gaps)
+    unread = (*observation.gaps, *grid.silences(observation, policy, now))
+    gaps = [_unread(gap) for gap in unread]
     if rollout.available == 0:
         gaps.append(Hold(reason="facts", detail="no canary pod is available"))
     if inside.number.size and all((requests["stable"].broken | requests["canary"].broken).tolist()):
@@ -122,7 +124,9 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
         truth=truth,
         watches=tuple(watches),
         gaps=tuple(gaps),
-        dead=health.unavailable(rollout, inside, requests, policy, now, readable=readable),
+        dead=health.unavailable(
+            rollout, inside, requests, policy, until, readable=all(gap.startswith(_BESIDE) for gap in unread)
+        ),
         rate=float(requests["canary"].counted[here].sum() / seconds) if seconds else None,
     )
 
