@@ -59,10 +59,22 @@ TABLE: list[Row] = [
         [(1, "12:26:00", None)],
     ),
     (
-        "an inconclusive pause that a person resumed: the same attempt, and the pause is no stratum",
+        "an inconclusive end, and a person asks again: time and evidence anew, as after any retry",
         [run(1, "12:00:00", "12:10:00", "Inconclusive"), run(1, "12:30:00", name="flights-bbb-2-1.1")],
-        1,
-        [(1, "12:00:00", "12:10:00"), (1, "12:30:00", None)],
+        2,
+        [(1, "12:30:00", None)],
+    ),
+    (
+        "an inconclusive end in the second step, and a person asks again there",
+        [FIRST, run(3, "12:20:02", "12:25:00", "Inconclusive"), run(3, "12:30:00", name="flights-bbb-2-3.1")],
+        2,
+        [(3, "12:30:00", None)],
+    ),
+    (
+        "an inconclusive end, and a person lets it pass to the next step",
+        [run(1, "12:00:00", "12:10:00", "Inconclusive"), run(3, "12:30:00")],
+        2,
+        [(3, "12:30:00", None)],
     ),
     (
         "paused and inconclusive",

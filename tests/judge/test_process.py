@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 from canary.objects import pod, run
 from judge.conftest import answering
-from judge.sources import BEGUN, ODD, Cluster, Counters
+from judge.sources import BEGUN, ODD, RUNS, Cluster, Counters
 from service.conftest import free_port
 from slipway.commands import judge_serve
 from slipway.errors import Broken
@@ -157,9 +157,12 @@ def test_unavailable(world: World) -> None:
 
 
 def test_an_attempt_after_a_retry(world: World) -> None:
-    """A retry is judged by its own requests, and needs more evidence."""
+    """A retry is judged by its own requests; so is what follows an end without a verdict, whatever step it is at."""
     world.cluster.runs = [run(1, "11:00:00", "11:10:00", "Failed"), *world.cluster.runs]
     assert b'"attempt": 2' in world.told()
+    world.cluster.runs = [run(1, "11:00:00", "11:10:00", "Inconclusive"), *RUNS[1:]]
+    assert b'"attempt": 2' in world.told()
+    assert world.ask() == 1
 
 
 @pytest.mark.parametrize("odd", [*ODD, "gone"])

@@ -42,7 +42,8 @@ def rollout(found: Object, runs: Sequence[Object], pods: Sequence[Object], now: 
     attempts = _attempts(_own(found, runs, canary, now))
     if not attempts:
         raise Broken(f"{name} has no analysis of revision {_revision(found)} yet", WAIT)
-    if _index(attempts[-1][0]) != gated[0]:
+    resumed = len(attempts) > 1 and _phase(attempts[-2][-1]) == "Inconclusive"
+    if _index(attempts[-1][0]) != gated[0] and not resumed:
         raise Broken(
             f"the first analyses of {name} are gone, so nobody knows when its attempt began",
             "Abort it and retry; keep enough runs: spec.analysis.successfulRunHistoryLimit.",
@@ -108,9 +109,11 @@ def _own(found: Object, runs: Sequence[Object], canary: str, now: float) -> list
 
 
 def _attempts(runs: Sequence[Object]) -> list[list[Object]]:
-    """Split runs at each retry. A run continues the attempt if it is of a later step; or of the same, and the one
-    before was inconclusive (a person resumed it) or still going (the controller was restarted and made a second).
-    """  # noqa: D205
+    """Split runs where a person asked again: after a failure, an abort, or an end without a verdict.
+
+    A run continues the attempt if it is of a later step; or of the same, and the one before was still going: the
+    controller was restarted and made a second.
+    """
     attempts: list[list[Object]] = []
     for run in runs:
         if attempts and _continues(attempts[-1][-1], run):
@@ -121,10 +124,10 @@ def _attempts(runs: Sequence[Object]) -> list[list[Object]]:
 
 
 def _continues(before: Object, run: Object) -> bool:
-    if _phase(before) in ("Failed", "Error") or _index(run) < _index(before):
+    if _phase(before) in ("Failed", "Error", "Inconclusive") or _index(run) < _index(before):
         return False
     end = _end(before)
-    return _index(run) > _index(before) or _phase(before) == "Inconclusive" or end is None or end > _start(run)
+    return _index(run) > _index(before) or end is None or end > _start(run)
 
 
 def _intervals(

@@ -23,9 +23,7 @@ def serve(
     ] = None,
     ledger: Annotated[
         str | None,
-        typer.Option(
-            "--ledger", envvar="SLIPWAY_LEDGER", help="Truth comes from this database, or a file that names it."
-        ),
+        typer.Option("--ledger", help="Truth comes from this database, or a file that names it."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen; in a pod, 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port there; 0 takes a free one.")] = 8080,

@@ -3,6 +3,7 @@
 Doubt is an answer, 0: an HTTP error would be counted against the canary. Only a question that cannot be read is one.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Annotated
@@ -35,7 +36,10 @@ def application(judge: Judge) -> Starlette:
 
     def look(question: Question, now: float) -> Look:
         found = judge.look(question, now)
-        meters.seen(found, value(found.verdict))
+        try:
+            meters.seen(found, value(found.verdict))
+        except Exception:  # whoever counts must not come between the verdict and who asked for it
+            logging.getLogger(__name__).exception("a look was not counted")
         return found
 
     def person(given: Mapping[str, str]) -> tuple[Question, float]:
