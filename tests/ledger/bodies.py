@@ -278,7 +278,16 @@ def holds_that_a_label_needs_no_prediction(read: Look) -> None:
     assert (cell.answered, cell.labelled) == (2, 1)
 
 
+def holds_that_a_loss_is_bounded(read: Look) -> None:
+    """Require a loss from 0 to 1 of whatever is finite: a square that no float holds must not end the look."""
+    pairs = [(0.0, 5e-324), (1e-200, 0.0), (0.5, 1e299), (-1e299, 1e299)]
+    labels = [outcome(origin(str(n), STARTED, score=score), truth, 1) for n, (score, truth) in enumerate(pairs)]
+    (cell,) = read(World([], [], labels))
+    assert (cell.labelled, cell.loss) == (4, 2.0)
+
+
 PROPERTIES = (
+    holds_that_a_loss_is_bounded,
     holds_the_cut_off,
     holds_that_a_label_counts_once,
     holds_that_a_call_counts_once,

@@ -10,6 +10,7 @@ from slipway.adapters.ledger.schema import outcomes, predictions
 from slipway.canary.records import Arm, Cohort
 
 NANO = 1e9
+TINY = 1e-9
 DAY = 86400.0
 POSITIVE = func.avg(case((outcomes.c.truth >= 1, 1.0), else_=0.0)).label("positive")
 
@@ -99,8 +100,10 @@ def asked(
     # In the order of both indexes, so that SQLite merges them.
     answers = union(calls(predictions), calls(outcomes)).order_by("at", "pod", "call").subquery()
     answered = by_cell(answers).subquery()
-    off = (outcomes.c.score - outcomes.c.truth) / scale
-    loss = func.avg(case((off * off < 1.0, off * off), else_=1.0)).label("loss")
+    off = func.abs(outcomes.c.score - outcomes.c.truth)
+    # Cut at both ends before it is squared: PostgreSQL refuses the whole statement when one product leaves its range.
+    bounded = case((off >= scale, 1.0), (off < scale * TINY, 0.0), else_=(off / scale) * (off / scale))
+    loss = func.avg(bounded).label("loss")
     in_time = outcomes.c.received_at < started + (_cell(outcomes.c.at, started, grid, dialect) + 1) * grid + maturity
     truths = (
         calls(outcomes, loss, POSITIVE).where(in_time).group_by(outcomes.c.at, outcomes.c.pod, outcomes.c.call)
