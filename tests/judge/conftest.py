@@ -16,11 +16,15 @@ from slipway.services.judge.http import application
 
 @contextmanager
 def answering(answers: Callable[[str], tuple[int, bytes]]) -> Iterator[str]:
-    """Run an HTTP server that answers each path, with its query, by `answers`; yield its address."""
+    """Run an HTTP server that answers each path, with its query, by `answers`; yield its address.
+
+    Whoever wants answers compressed gets 406: for days of samples Prometheus would spend its seconds on that.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = answers(self.path)
+            squeezed = "gzip" in self.headers.get("Accept-Encoding", "")
+            status, body = (406, b"") if squeezed else answers(self.path)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -52,6 +52,7 @@ class Prometheus:
         self._name = f"Prometheus at {urlsplit(url).netloc.rpartition('@')[2]}"  # without a password
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: what answers must be the server itself
+        self._session.headers["Accept-Encoding"] = "identity"  # compressing costs Prometheus far more than sending
         self._session.mount("http", HTTPAdapter(pool_maxsize=2 * THREADS))
         self._pool = ThreadPoolExecutor(2 * THREADS, "prometheus")
 
