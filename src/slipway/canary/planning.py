@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
+from scipy.optimize import minimize_scalar
 
+from slipway.canary.evidence import TOLERATED
 from slipway.canary.records import Kind, Policy, Timing
 
 PROMOTE_FACTOR = 1.1  # times the bound: what our test needs on average, as bench/judge.py measures it
 ABORT_FACTOR = 1.5  # more, for it must first find out how much worse the canary is, and since when
-TOLERATED = 0.25  # δ₀ / δ₁: a canary worse by so much is still harmless
 WIDEST = 16.0  # times a margin: beyond it a remedy is none
 HEAVIEST = 0.5  # a weight beyond it tells less again: stable, with which the canary is compared, becomes the noisy one
 _TINY = 1e-9
@@ -87,8 +88,6 @@ def requests(base: float, margin: float, difference: float, weight: float, error
     share of the traffic, `error` how often the answer may be wrong where the canary is worse by `margin`. Infinite
     where the two are the same.
     """
-    from scipy.optimize import minimize_scalar  # half a second, and every verb imports this module
-
     margin = min(margin, 1 - 3 * _TINY)  # nothing is worse by more than 1
     stable, canary = (min(max(mean, _TINY), 1 - _TINY) for mean in (base, base + difference))
 

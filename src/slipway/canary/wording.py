@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from slipway.canary.evidence import TOLERATED
 from slipway.canary.records import Cause, Hold, Outcome
 from slipway.canary.units import duration
 from slipway.canary.weighing import Case, Weighed, last, needed
@@ -16,9 +17,10 @@ def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed |
         case "abort", "verdict" if blame is not None and case.aborted_at is not None:
             odds = math.exp(needed(case.policy.alpha, case.rollout.attempt))
             then = duration(case.aborted_at - case.rollout.started)
+            harmless = points(TOLERATED * blame.metric.margin)
             return (
-                f"{blame.kind}: {_arms(blame)}; of canaries at most {points(blame.metric.margin / 4)} worse, at most"
-                f" 1 in {odds:,.0f} ever shows what this one had after {then}"
+                f"{blame.kind}: {_arms(blame)}; of canaries at most {harmless} worse, at most 1 in {odds:,.0f} ever"
+                f" shows what this one had after {then}"
             )
         case "abort", "unavailable":
             return str(case.dead)

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from slipway import records
-from slipway.canary import query, settings
+from slipway.canary import planning, query, settings
 from slipway.canary.query import Question
 from slipway.canary.records import Share, Verdict
 from slipway.errors import Broken, Rejected
@@ -124,8 +124,6 @@ class _Traffic(msgspec.Struct):
 
 def _plan(judge: Judge, given: QueryParams) -> msgspec.Struct:
     """Say what a verdict needs of so many requests a second, at these weights."""
-    from slipway.canary import planning  # it wants SciPy
-
     try:
         raw = {"rps": given.get("rps"), "weight": given.getlist("weight")}
         traffic = msgspec.convert(raw, _Traffic, strict=False)
