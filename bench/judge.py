@@ -86,7 +86,7 @@ def played(names: Sequence[str], runs: int, seed: int) -> dict[str, dict[str, En
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     parts: dict[str, list[Mapping[str, Endings]]] = {name: [] for name in names}
     with (
-        ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(min(PROCESSES, len(todo)), mp_context=get_context("spawn")) as pool,
         Progress(*columns, console=console, transient=True) as progress,
     ):
         done = zip(todo, pool.map(Task.play, todo), strict=True)

@@ -30,11 +30,12 @@ def _beside(results: Results) -> Iterator[str]:
         return
     for part in (scenes[: len(printed.SCENES)], scenes[len(printed.SCENES) :]):
         if part:
+            if part[0] != scenes[0]:
+                yield ""
             yield "| aborted by · after, median | " + " | ".join(part) + " |"
             yield "|---|" + "--:|" * len(part)
             for judge in results[part[0]]:
                 yield f"| {judge} | " + " | ".join(_aborted(results[scene][judge]) for scene in part) + " |"
-            yield ""
 
 
 def _aborted(endings: Endings) -> str:

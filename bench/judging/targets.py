@@ -55,7 +55,8 @@ def targets(results: Results) -> Iterator[Target]:
             yield Target(scene, what, _value(ours[scene], what), limit, at_most)
     for scene, ratio in RATIOS.items():
         if scene in ours:
-            yield Target(scene, "times the bound", float(ours[scene].requests.mean()) / ratio.bound, ratio.limit, True)
+            times = round(float(ours[scene].requests.mean()) / ratio.bound, 2)  # as precise as it is
+            yield Target(scene, "times the bound", times, ratio.limit, at_most=True)
 
 
 ABORTS, PROMOTES, SECONDS, NO_CANARY = "aborted", "promoted", "median seconds to abort", "aborted as unavailable"

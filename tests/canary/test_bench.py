@@ -36,20 +36,22 @@ def test_it_meets_its_targets_and_the_rules_of_others_give_what_they_gave() -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "after", "code"),
+    ("name", "fault", "scene", "code"),
     [
-        ("baselines.py", "stable.requests) > 0.05", "stable.requests) > 0.10", 2),
-        ("ours.py", "-math.log(policy.alpha)", "math.log(policy.alpha)", 1),
+        ("baselines.py", ("stable.requests) > 0.05", "stable.requests) > 0.10"), scenes.LATENCY, 2),
+        ("ours.py", ("-math.log(policy.alpha)", "math.log(policy.alpha)"), scenes.SESSIONS, 1),
     ],
     ids=["a rule of others that is not theirs", "a judge that aborts without evidence"],
 )
-def test_a_planted_fault_shows_in_the_exit_code(tmp_path: Path, name: str, before: str, after: str, code: int) -> None:
+def test_a_planted_fault_shows_in_the_exit_code(
+    tmp_path: Path, name: str, fault: tuple[str, str], scene: str, code: int
+) -> None:
     """Exit 2 when a baseline does not give its figures, whatever the targets; 1 when a target is missed."""
     shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
     text = (tmp_path / "bench/judging" / name).read_text()
-    assert text.count(before) == 1
-    (tmp_path / "bench/judging" / name).write_text(text.replace(before, after))
-    done = bench(tmp_path / "bench", "--only", "identical arms")
+    assert text.count(fault[0]) == 1
+    (tmp_path / "bench/judging" / name).write_text(text.replace(*fault))
+    done = bench(tmp_path / "bench", "--only", scene)
     assert done.returncode == code, done.stderr
 
 
