@@ -334,7 +334,7 @@ def test_a_prediction_is_kept_before_it_is_answered(remembers: Application, tmp_
     (line,) = on_disk[0].splitlines()
     (prediction,) = shipper.predictions(line)
     assert prediction.origin.id == json.loads(answered[1]["body"])["id"]
-    assert json.loads(prediction.features) == FLIGHT
+    assert json.loads(bytes(prediction.features)) == FLIGHT
 
 
 def test_a_prediction_that_cannot_be_kept_is_not_made(remembers: Application, tmp_path: Path) -> None:
