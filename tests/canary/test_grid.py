@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.worlds import ERRORS, T0, World, rollout, series
-from slipway.canary import grid
+from slipway.canary import grid, scrapes
 from slipway.canary.records import ARMS, Cohort, Counts, Series
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
@@ -101,6 +101,26 @@ def test_a_series_that_was_there_starts_where_it_stood() -> None:
     for first, counted in ((T0, [5, 10, 10, 10]), (T0 - 5.0, [5, 10, 10, 10]), (T0 - 6.0, [1e6 + 10, 10, 10, 10])):
         found = grid.growth([old], cells(4), since=first, scrape=5.0)
         assert found.counted.tolist() == counted
+
+
+def test_a_birth_that_was_seen_goes_before_the_time_of_the_first_sample() -> None:
+    """A router that is found late has counted for years; a counter that it did not show a scrape before has not."""
+    points = [(float(at), 1e6 + at) for at in range(25, 41, 5)]
+    for born, counted in ((False, [0, 0, 5, 10]), (True, [0, 0, 1e6 + 30, 10])):
+        assert grown(msgspec.structs.replace(sampled(*points), born=born), number=4).tolist() == counted
+
+
+def test_an_error_after_a_restart_of_the_router_is_counted() -> None:
+    """The counter of errors is gone until the next error: neither that nor its cell is lost, though others are."""
+    scraped = [T0 + at for at in range(-60, 101, 5)]
+    total = sampled(*[(float(at), 100.0 + at if at < 12 else at - 12.0) for at in range(-60, 101, 5)])
+    for first in (1.0, 2.0, 5.0):  # the last two hide the reset: there had been two errors
+        bad = sampled(*steady(1, 2.0), *[(float(at), first) for at in range(80, 101, 5)])
+        found = [
+            grid.growth(scrapes.lives(one, scraped, ERRORS), cells(10), since=SINCE, scrape=5.0) for one in (total, bad)
+        ]
+        assert np.flatnonzero(found[0].broken | found[1].broken).tolist() == [1]
+        assert found[1].counted.tolist() == [0] * 7 + [first, 0, 0]
 
 
 def test_a_reset_breaks_its_cell_and_no_other() -> None:

@@ -133,27 +133,47 @@ def test_the_buckets_that_are_advised_serve(name: str, advice: str) -> None:
     assert 0.25 in edges
 
 
-def up(*times: float, value: float = 1) -> Series:
-    """Scrapes of one target."""
-    return Series(times=times, values=tuple(value for _ in times))
-
-
 def test_samples_are_known_from_the_first_scrape() -> None:
     """A counter that was first seen with the first scrape was not born then; before what was asked nobody looked."""
-    assert scrapes.since([up(*range(100, 200, 5))], POLICY, asked=60, now=200) == 100
-    assert scrapes.since([up(*range(120, 200, 5)), up(*range(50, 200, 5))], POLICY, asked=60, now=200) == 60
+    assert scrapes.since([range(100, 200, 5)], POLICY, asked=60, now=200) == 100
+    assert scrapes.since([range(120, 200, 5), range(50, 200, 5)], POLICY, asked=60, now=200) == 60
 
 
 @pytest.mark.parametrize(
-    ("alive", "says"),
+    ("scraped", "says"),
     [
         ([], "no scrape of the router yet"),
-        ([up(*range(100, 200, 5), value=0)], "no scrape of the router yet"),
-        ([up(*range(100, 175, 5))], "no scrape of the router for 30 s"),
-        ([up(*range(100, 200, 15))], "every 15 s"),
+        ([[]], "no scrape of the router yet"),
+        ([range(100, 175, 5)], "no scrape of the router for 30 s"),
+        ([range(100, 200, 15)], "every 15 s"),
     ],
 )
-def test_silence_is_told(alive: list[Series], says: str) -> None:
+def test_silence_is_told(scraped: list[range], says: str) -> None:
     """A router that is not scraped, fails to be, or is scraped more seldom than the policy says."""
     with pytest.raises(Broken, match=says):
-        scrapes.since(alive, POLICY, asked=60, now=200)
+        scrapes.since(scraped, POLICY, asked=60, now=200)
+
+
+def counter(*times: float) -> Series:
+    """A counter whose values are its times."""
+    return Series(times=times, values=times)
+
+
+@pytest.mark.parametrize(
+    ("times", "scraped", "lives"),
+    [
+        ((60, 65, 70), range(60, 100, 5), [((60, 65, 70), False)]),  # nobody looked before
+        ((65, 70), range(60, 100, 5), [((65, 70), True)]),  # it was not there at 60
+        ((60, 65, 90, 95), range(60, 100, 5), [((60, 65), False), ((90, 95), True)]),  # gone and new: a restart
+        ((60, 70), range(60, 100, 5), [((60,), False), ((70,), True)]),
+        ((60, 65, 90, 95), [60, 65, 90, 95], [((60, 65, 90, 95), False)]),  # nobody looked in between
+        ((300, 305), range(300, 400, 5), [((300, 305), False)]),  # a router that was found late
+        ((61, 66, 71, 81), [60, 65, 70, 80], [((61, 66, 71, 81), False)]),  # stamped by the router itself
+    ],
+)
+def test_a_counter_is_born_where_its_router_was_seen_without_it(
+    times: tuple[float, ...], scraped: list[float], lives: list[tuple[tuple[float, ...], bool]]
+) -> None:
+    """Cut where a scrape did not show it; a silence cuts nothing, and a first sample of both is no birth."""
+    found = scrapes.lives(counter(*times), scraped, POLICY)
+    assert [(one.times, one.values, one.born) for one in found] == [(each, each, born) for each, born in lives]

@@ -218,6 +218,10 @@ def test_raw_samples_births_and_resets(prometheus: str, router: tuple[Router, in
     late = rollout(known.started - 30)
     seen = source.observe(late, found.policy, now)
     assert grown(seen, seen.requests["stable"], found.policy, late, now + 4)[0] == 20
+    # and where the scrapes cannot be read, nothing counts as born
+    blind = msgspec.structs.replace(found.selectors, scrapes="up{{")
+    seen = Prometheus(prometheus, blind, seconds=10).observe(late, found.policy, now)
+    assert grown(seen, seen.requests["stable"], found.policy, late, now + 4)[0] == 20
 
     exported.answered[STABLE, "200"] = [0.01]  # the router was restarted
     del exported.answered[CANARY, "404"]  # Traefik drops what it no longer routes to
@@ -230,6 +234,27 @@ def test_raw_samples_births_and_resets(prometheus: str, router: tuple[Router, in
 
 def _arm(name: str) -> Arm:
     return "stable" if name == "stable" else "canary"
+
+
+def test_the_first_error_after_a_restart_counts(prometheus: str, router: tuple[Router, int]) -> None:
+    """A router that started again shows no counter of errors until the next one, and then 1, as before."""
+    exported, _ = router
+    found = rules("judge.yaml")
+    exported.answer(CANARY, "200", 0.01)
+    until(lambda: exported.shown[CANARY, "200"])
+    scrapes(exported, (CANARY, "200"), 3)
+    known = rollout(time.time())
+    exported.answer(CANARY, "404", 0.01)
+    scrapes(exported, (CANARY, "404"), 3)
+    del exported.answered[CANARY, "404"]
+    scrapes(exported, (CANARY, "200"), 5)
+    exported.answer(CANARY, "404", 0.01)
+    scrapes(exported, (CANARY, "404"), 3)
+    now = time.time()
+    seen = Prometheus(prometheus, found.selectors, seconds=10).observe(known, found.policy, now)
+    errors = seen.counts["errors"]["canary"]
+    assert grown(seen, errors.bad, found.policy, known, now + 4) == (2, False)
+    assert grown(seen, errors.total, found.policy, known, now + 4) == (2, False)
 
 
 def test_the_example_for_istio(prometheus: str, router: tuple[Router, int]) -> None:

@@ -5,6 +5,7 @@ An instant query over a range selector answers with the samples as they were scr
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -41,6 +42,8 @@ class _Answer(msgspec.Struct):
     warnings: list[str] = []
 
 
+Target = tuple[str | None, str | None]  # job and instance, which Prometheus attaches to all that it scrapes there
+
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
@@ -68,7 +71,7 @@ class Prometheus:
 
         def take(kind: str, futures: Mapping[Arm, Future[list[_Found]]]) -> dict[Arm, tuple[Series, ...]] | None:
             try:
-                return {arm: _series(future.result()) for arm, future in futures.items()}
+                return {arm: _series(future.result(), scraped, policy) for arm, future in futures.items()}
             except Broken as error:
                 gaps.append(f"{kind}: {error.what}")
                 return None
@@ -93,6 +96,12 @@ class Prometheus:
             kind: {arm: ask(selectors.within, arm, latency.pattern(bound / selectors.edge_seconds)) for arm in ARMS}
             for kind, bound in bounds.items()
         }
+        since, scraped = now, dict[Target, list[float]]()  # nothing counts as born where no scrape is known
+        try:
+            scraped = _scraped(alive.result())
+            since = scrapes.since(scraped.values(), policy, asked, now)
+        except Broken as error:
+            gaps.append(f"scrapes: {error.what}")
         read = {kind: take(kind, futures) for kind, futures in (waiting | within).items()}
         counts: dict[Kind, Mapping[Arm, Counts]] = {}
         total, bad, answers = read["requests"], read.get("errors"), read.get("answers")
@@ -106,11 +115,6 @@ class Prometheus:
                 gaps.append(f"{kind}: {bound:g} s is no edge of the router's histogram. {latency.EDGES}")
             else:
                 counts[kind] = {arm: Counts(total=answers[arm], good=good[arm]) for arm in ARMS}
-        since = asked
-        try:
-            since = scrapes.since(_series(alive.result()), policy, asked, now)
-        except Broken as error:
-            gaps.append(f"scrapes: {error.what}")
         return Observation(since=since, requests=total or {}, counts=counts, gaps=tuple(gaps))
 
     def _bound(self, rollout: Rollout, end: float) -> float:
@@ -160,15 +164,32 @@ class Prometheus:
         return bytes(body)
 
 
-def _series(found: list[_Found]) -> tuple[Series, ...]:
+def _target(one: _Found) -> Target:
+    return one.metric.get("job"), one.metric.get("instance")
+
+
+def _counter(one: _Found) -> Series:
     try:
-        return tuple(
-            Series(times=tuple(at for at, _ in one.values), values=tuple(float(value) for _, value in one.values))
-            for one in found
-            if one.values
-        )
+        return Series(times=tuple(at for at, _ in one.values), values=tuple(float(value) for _, value in one.values))
     except ValueError:
         raise Broken("a sample of Prometheus is no number", REMEDY) from None
+
+
+def _scraped(found: list[_Found]) -> dict[Target, list[float]]:
+    """When each target was scraped, in order."""
+    times: dict[Target, set[float]] = {}
+    for one in found:
+        up = _counter(one)
+        good = (at for at, value in zip(up.times, up.values, strict=True) if value == 1)
+        times.setdefault(_target(one), set()).update(good)
+    return {target: sorted(each) for target, each in times.items()}
+
+
+def _series(found: list[_Found], scraped: Mapping[Target, list[float]], policy: Policy) -> tuple[Series, ...]:
+    """Counters, each cut where it began anew if the scrapes of its target are known."""
+    counters = [(_counter(one), scraped.get(_target(one))) for one in found if one.values]
+    cut = (scrapes.lives(counter, known, policy) if known else (counter,) for counter, known in counters)
+    return tuple(chain.from_iterable(cut))
 
 
 def _histograms(found: list[_Found], unit: float) -> dict[tuple[tuple[str, str], ...], dict[float, float]]:

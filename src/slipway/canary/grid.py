@@ -88,9 +88,10 @@ def closed(rollout: Rollout, policy: Policy, now: float) -> Cells:
 def growth(series: Iterable[Series], inside: Cells, *, since: float, scrape: float) -> Growth:
     """Add up the counters of one kind, cell by cell.
 
-    A series that appears later than two scrapes after `since` was born at 0; one that was there starts at its first
-    value. A fall is a reset, and what was counted over a silence belongs to no cell: both break the cell of the later
-    sample. Values that are no numbers are no samples. One that vanishes stops growing.
+    A series that was born counts from 0; where that is not known, one was that appears later than two scrapes after
+    `since`. One that was there starts at its first value. A fall is a reset, and what was counted over a silence
+    belongs to no cell: both break the cell of the later sample. Values that are no numbers are no samples. One that
+    vanishes stops growing.
     """
     counted, broken = np.zeros(inside.number.size), np.zeros(inside.number.size)
     for each in series:
@@ -99,7 +100,7 @@ def growth(series: Iterable[Series], inside: Cells, *, since: float, scrape: flo
         times, values = times[real], values[real]
         if not times.size:
             continue
-        born = times[0] > since + SETTLED * scrape
+        born = times[0] > since + SETTLED * scrape if each.born is None else each.born
         grown = np.diff(values, prepend=0.0 if born else values[0])
         wrong = (grown < 0) | (np.diff(times, prepend=times[0]) > MISSED * scrape)
         numbers = np.ceil((times - inside.started) / inside.length - 1e-6) - 1

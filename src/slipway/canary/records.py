@@ -99,6 +99,7 @@ class Series(_Frozen, frozen=True, kw_only=True):
 
     times: tuple[float, ...]
     values: tuple[float, ...]
+    born: bool | None = None  # began at 0, for its router was scraped before without it; None: not known
 
 
 class Counts(_Frozen, frozen=True, kw_only=True):

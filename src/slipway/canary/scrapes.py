@@ -1,8 +1,10 @@
-"""Whether the router is scraped, and since when: without it, silence looks like no traffic."""
+"""Whether the router is scraped, and since when: without it, silence looks like no traffic, and age like a birth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
+
+import numpy as np
 
 from slipway.canary.records import Policy, Series
 from slipway.errors import Broken
@@ -10,18 +12,19 @@ from slipway.errors import Broken
 MISSED = 4  # scrapes without a sample, as for the arms
 
 
-def since(alive: Sequence[Series], policy: Policy, asked: float, now: float) -> float:
+def since(scraped: Iterable[Sequence[float]], policy: Policy, asked: float, now: float) -> float:
     """From when on samples are known: not earlier than `asked`, nor than the first scrape.
 
-    A counter that is first seen together with the first scrape was there before; it was not born.
+    A counter that is first seen together with the first scrape was there before; it was not born. `scraped` are the
+    times of each target's scrapes, in order.
 
     Raises:
         Broken: nothing is scraped now, or too seldom for the grid.
 
     """
     remedy = "Look at Prometheus' targets page and at the selector `scrapes` of rollouts/judge.yaml."
-    good = [[at for at, value in zip(one.times, one.values, strict=True) if value == 1] for one in alive]
-    last = max((times[-1] for times in good if times), default=None)
+    good = [times for times in scraped if times]
+    last = max((times[-1] for times in good), default=None)
     if last is None or now - last > MISSED * policy.scrape:
         silent = "yet" if last is None else f"for {now - last:.0f} s"
         raise Broken(f"no scrape of the router {silent}", remedy)
@@ -31,4 +34,21 @@ def since(alive: Sequence[Series], policy: Policy, asked: float, now: float) -> 
             f"the router is scraped every {max(apart):.0f} s, the policy says {policy.scrape:g}",
             "Set scrape_interval in Prometheus, or `scrape` and `grid` in rollouts/judge.yaml.",
         )
-    return max(asked, min(times[0] for times in good if times))
+    return max(asked, min(times[0] for times in good))
+
+
+def lives(counter: Series, scraped: Sequence[float], policy: Policy) -> tuple[Series, ...]:
+    """Cut a counter wherever its target was scraped without it, at the times `scraped`, in order.
+
+    A router that starts again shows no counter of errors before the next error, and that one counts: left out as what
+    comes after a silence, every first error would be lost. A counter that was there at the first scrape of a target
+    may be years old; it was not born.
+    """
+    times, half = np.array(counter.times), policy.scrape / 2
+    before = np.searchsorted(scraped, times - half)  # scrapes before each sample, and up to it
+    upto = np.searchsorted(scraped, times + half)
+    cuts = (np.flatnonzero(before[1:] > upto[:-1]) + 1).tolist()
+    return tuple(
+        Series(times=counter.times[start:end], values=counter.values[start:end], born=bool(before[start] > 0))
+        for start, end in pairwise([0, *cuts, times.size])
+    )
