@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 SETTINGS = Path("rollouts/judge.yaml")
 
 
-def read(root: Path) -> Settings:
-    """Read `rollouts/judge.yaml`."""
-    path = root / SETTINGS
+def read(path: Path) -> Settings:
+    """Read what canaries are held to: `rollouts/judge.yaml`, or a file like it; `settings.parse` has the errors."""
     return settings.parse(files.parse_yaml(files.read_bytes(path), str(path)), str(path))
 
 
@@ -34,8 +33,7 @@ def gated(environment: Environment) -> tuple[tuple[float, ...], Timing]:
             continue
         weights.append(weight)
         arguments = environment.templates[step.analysis.templates[0].template_name].spec.args
-        given = {each.name: each.value for each in arguments if each.name in Timing.__struct_fields__ and each.value}
-        timing = Timing(**{name: query.seconds(value) for name, value in given.items()})
+        timing = query.timing({each.name: each.value for each in arguments if each.value})
     return tuple(weights), timing
 
 
@@ -53,7 +51,7 @@ def require_decidable(root: Path, name: str, environment: Environment) -> str:
         Rejected: a canary that is like stable would not be promoted before the deadline.
 
     """
-    known = read(root)
+    known = read(root / SETTINGS)
     traffic = known.traffic.get(name)
     if traffic is None:
         return f"{SETTINGS} does not say how much traffic {name} has: not checked whether that decides a canary"

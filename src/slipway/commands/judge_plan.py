@@ -46,7 +46,7 @@ def plan(
     slipway judge plan --environment staging --rps 200 --margin truth=0.03
     ```
     """
-    known = deciding.read(root)
+    known = deciding.read(root / SETTINGS)
     deployed, problems = manifests.examine(tree.objects(files.read_texts(root / "k8s/next" / environment, "*.yaml")))
     if deployed is None or problems:
         raise Rejected(f"the manifests of {environment} are refused: {problems[0]}", "Run `slipway manifests check`.")

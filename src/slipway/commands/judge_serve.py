@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from slipway.adapters import files
-from slipway.canary import settings
-from slipway.commands import console
+from slipway.commands import console, deciding
 from slipway.errors import Broken
 
 
 def serve(
-    policy: Annotated[Path, typer.Option("--policy", help="What canaries are held to.")] = Path("rollouts/judge.yaml"),
+    policy: Annotated[Path, typer.Option("--policy", help="What canaries are held to.")] = deciding.SETTINGS,
     *,
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Facts come from the cluster's API.")] = False,
     prometheus: Annotated[str | None, typer.Option("--prometheus", help="Counters come from this address.")] = None,
@@ -46,7 +45,7 @@ def serve(
     from slipway.services.judge.http import application
     from slipway.services.judge.truths import FromLedger
 
-    rules = settings.parse(files.parse_yaml(files.read_bytes(policy), str(policy)), str(policy))
+    rules = deciding.read(policy)
     facts: Facts
     samples: Samples
     if rehearsal is not None and not kubernetes and prometheus is None:
