@@ -104,7 +104,8 @@ def _lane(lane: Lane, picture: Picture, columns: int) -> Iterator[tuple[Renderab
     ):
         shares = _columns(points, picture.length, columns)
         last = points[-1][1] if points else 0.0
-        reached = max((share for _, share in points), default=0.0) >= 1
+        since = picture.weights[-1].start if word == "harmless" else 0.0  # what an earlier step asked is no answer now
+        reached = any(share >= 1 for time, share in points if time > since)
         for row in range(high - 1, -1, -1):
             line = Text("".join(_bar(share, row, high) for share in shares), style=colour)
             name = f"[bold]{lane.name}[/]" if number == 0 and row == 0 else ""
