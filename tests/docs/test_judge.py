@@ -36,6 +36,15 @@ def test_the_plan_shown_is_the_one_printed(monkeypatch: pytest.MonkeyPatch) -> N
     assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
 
 
+def test_the_canary_shown_is_the_leak() -> None:
+    """The saved trace, of which the picture is drawn, ends as the pages say; what is asked for now is not reached."""
+    told = CliRunner().invoke(app, ["judge", "explain", str(ROOT / "docs/pictures/judge.json")]).stdout
+    assert re.search(r"ABORT after \d+ s: truth", told)
+    verdict = told.partition("weight")[2].partition("errors")[0]
+    assert re.search(r"harmless .* 0% *\n", verdict)
+    assert re.search(r"worse .* 100% reached", verdict)
+
+
 def test_the_figures_are_those_of_the_bench() -> None:
     """The shares that the page compares rules by are the ones that the bench has printed."""
     printed = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8").partition("<!-- judge:begin -->")[2]
@@ -50,3 +59,6 @@ def test_the_figures_are_those_of_the_bench() -> None:
     for row in rows:
         rule, *shown = (cell.strip() for cell in row.strip("| ").split("|"))
         assert shown == [*shares(stationary, rule)[:2], shares(drifting, rule)[0]], rule
+    sold = (ROOT / "README.md").read_text(encoding="utf-8").partition("## A verdict")[2].partition("\n## ")[0]
+    told = [*(shares(stationary, f"Argo, {limit}")[place] for limit, place in (("tight", 0), ("loose", 1)))]
+    assert re.findall(r"[\d.]+%", sold)[:4] == [*told, *shares(stationary, "Slipway")[:2]]

@@ -97,7 +97,14 @@ def test_commands_run(worked: Fork) -> None:
         finally:
             process.terminate()
     assert served["release"] == "1.0.0"
-    assert not BLOCKS[3:], "a block that no test runs"
+    assert not BLOCKS[4:], "a block that no test runs"
+
+
+def test_the_judge_shows_itself(fork: Fork) -> None:
+    """In a fresh clone: how a canary was aborted, and how long the next one takes."""
+    said = fork.run(BLOCKS[3])
+    assert "ABORT after" in said
+    assert "in time" in said
 
 
 def test_the_page_explains_each_tag(worked: Fork) -> None:
