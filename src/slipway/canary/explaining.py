@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Literal
 
 from slipway.canary.records import ArmCount, Kind, MetricTrace, Trace, Verdict
-from slipway.canary.units import duration
+from slipway.canary.units import duration, points
 
 TOP = 1.2  # shares above are drawn here
 WORDS = {"promote": "PROMOTE", "abort": "ABORT", "continue": "NOT YET", "inconclusive": "CANNOT TELL"}
@@ -187,7 +187,7 @@ def _row(line: _Line, verdict: Verdict) -> Row:
         stable=_told(evidence.name, evidence.counts["stable"], stable),
         canary=_told(evidence.name, evidence.counts["canary"], canary),
         difference="-" if stable is None or canary is None else f"{100 * (canary - stable):+.2f} pt",
-        margin=f"{100 * boundary.margin:g} pt",
+        margin=points(boundary.margin),
         harmless=shown if evidence.required else f"({shown})",
         worse=f"{min(_share(evidence.abort, line.alone), 1):.0%}",
     )

@@ -3,6 +3,11 @@
 import math
 
 
+def points(share: float) -> str:
+    """Write a difference of shares, as a table has it: 0.01 is 1 pt."""
+    return f"{100 * share:.3g} pt"
+
+
 def duration(seconds: float) -> str:
     """Write a length of time with two units at most: 1 d 2 h, 5 min 20 s."""
     if math.isinf(seconds):

@@ -17,7 +17,7 @@ def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed |
         case "abort", "verdict" if blame is not None and case.aborted_at is not None:
             odds = math.exp(needed(case.policy.alpha, case.rollout.attempt))
             then = duration(case.aborted_at - case.rollout.started)
-            harmless = points(TOLERATED * blame.metric.margin)
+            harmless = _points(TOLERATED * blame.metric.margin)
             return (
                 f"{blame.kind}: {_arms(blame)}; of canaries at most {harmless} worse, at most 1 in {odds:,.0f} ever"
                 f" shows what this one had after {then}"
@@ -31,7 +31,7 @@ def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed |
         case "promote", _:
             step = case.rollout.step
             shown = [
-                f"{each.kind} less than {points(each.margins[step - 1])} worse"
+                f"{each.kind} less than {_points(each.margins[step - 1])} worse"
                 for each in case.metrics
                 if each.metric.required_from <= step
             ]
@@ -41,7 +41,7 @@ def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed |
 
 def evidence(case: Case, each: Weighed, step: int) -> str:
     """Say how far a metric is from what a step asks."""
-    aim = f"{each.kind} less than {points(each.margins[step - 1])} worse"
+    aim = f"{each.kind} less than {_points(each.margins[step - 1])} worse"
     reached = each.reached[step - 1]
     if reached is not None:
         return f"{aim}: shown after {duration(reached - case.rollout.started)}"
@@ -51,7 +51,7 @@ def evidence(case: Case, each: Weighed, step: int) -> str:
     return said if each.more is None else f"{said}; about {each.more:,.0f} more canary requests if both are alike"
 
 
-def points(share: float) -> str:
+def _points(share: float) -> str:
     """Write a difference of shares."""
     return "1 point" if share == 0.01 else f"{100 * share:g} points"
 

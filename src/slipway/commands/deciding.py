@@ -9,7 +9,7 @@ from slipway.adapters import files
 from slipway.canary import query, settings
 from slipway.canary.records import Policy, Timing
 from slipway.canary.settings import Settings
-from slipway.canary.units import duration
+from slipway.canary.units import duration, points
 from slipway.errors import Rejected
 from slipway.manifests.environment import Environment
 
@@ -85,11 +85,6 @@ def remedies(found: "Plan") -> Iterator[str]:
         yield f"no step below {math.ceil(100 * known.weight)} % (rollouts/rollout.yaml)"
     if known.traffic:
         yield f"{_up(known.traffic):,g} requests a second"
-
-
-def points(share: float) -> str:
-    """Write a share in points."""
-    return f"{100 * share:.3g} pt"
 
 
 def _up(value: float) -> float:

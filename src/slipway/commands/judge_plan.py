@@ -12,9 +12,9 @@ from rich.table import Table
 from slipway import manifests, releases
 from slipway.adapters import files
 from slipway.canary.records import Policy
-from slipway.canary.units import duration
+from slipway.canary.units import duration, points
 from slipway.commands import Json, Root, deciding, emit
-from slipway.commands.deciding import SETTINGS, points
+from slipway.commands.deciding import SETTINGS
 from slipway.commands.release import Environment
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
