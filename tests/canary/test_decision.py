@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from canary.worlds import ERRORS, POLICY, T0, TIMING, World, rollout
 from slipway.canary import decision, planning
 from slipway.canary.decision import decide, trace
-from slipway.canary.records import Observation, Policy, Reason, Rollout, Timing, Trace, Verdict
+from slipway.canary.records import Metric, Observation, Policy, Reason, Rollout, Timing, Trace, Verdict
 from slipway.canary.weighing import weigh
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -58,7 +58,7 @@ def a_broken_one() -> World:
 
 def test_a_twin_is_promoted_when_every_metric_is_shown_harmless(twin: World) -> None:
     """It waits for evidence first, and then not at all; the answer says what it rests on."""
-    early = judged(twin, at=60)
+    early = judged(twin, at=90)
     assert (early.verdict, reasons(early), early.final) == ("continue", {"evidence"}, False)
     assert early.more_requests > 500
     assert early.more_seconds == pytest.approx(early.more_requests / 2, rel=0.3)  # 2 canary requests a second
@@ -229,7 +229,7 @@ def test_early_steps_ask_for_less(twin: World) -> None:
     errors = found.metrics[0]
     assert [boundary.margin for boundary in errors.promote] == [0.04, 0.02, 0.01]
     first = errors.promote[0].reached_at - T0
-    policy = msgspec.structs.replace(POLICY, metrics={"errors": POLICY.metrics["errors"]})
+    policy = msgspec.structs.replace(POLICY, metrics={"errors": POLICY.metrics["errors"]}, grace=0.0)
     assert judged(twin, at=first, policy=policy, of=rollout(weights=(0.1,))).verdict == "continue"
     begun = msgspec.structs.replace(rollout(weights=(0.1,)), steps=3)
     assert judged(twin, at=first - 1, policy=policy, of=begun).verdict == "continue"
@@ -282,10 +282,36 @@ def test_a_step_bakes(twin: World) -> None:
 def test_truth_spans_two_cycles_before_the_last_step(twin: World) -> None:
     """Only there, and only where days differ."""
     timing = msgspec.structs.replace(TIMING, cycle=1800.0)
-    assert reasons(judged(twin, at=3600, timing=timing)) == {"cycle"}
-    assert judged(twin, at=3610, timing=timing).verdict == "promote"
-    assert judged(twin, at=3600, timing=timing, of=msgspec.structs.replace(rollout(), steps=2)).verdict == "promote"
+    settle = POLICY.settle
+    assert reasons(judged(twin, at=3600 + settle, timing=timing)) == {"cycle"}
+    assert judged(twin, at=3610 + settle, timing=timing).verdict == "promote"
+    assert (
+        judged(twin, at=3600 + settle, timing=timing, of=msgspec.structs.replace(rollout(), steps=2)).verdict
+        == "promote"
+    )
     assert judged(twin, at=3600, timing=timing, policy=ERRORS).verdict == "promote"
+
+
+def test_no_step_ends_before_the_split_was_looked_at(twin: World) -> None:
+    """At the first step and at a later one: a cell after the grace, and its scrapes, must have been there."""
+    policy = msgspec.structs.replace(ERRORS, metrics={"errors": Metric(margin=0.2, base=0.01)})
+    later = rollout(1000.0, weights=(0.1, 0.1))
+    for start, of in ((0, rollout()), (1000, later)):
+        assert reasons(judged(twin, at=start + 79, policy=policy, of=of)) == {"sample-ratio"}
+        assert judged(twin, at=start + 80, policy=policy, of=of).verdict == "promote"
+
+
+def test_a_metric_that_no_step_asks_for_is_asked_for_at_the_last(twin: World) -> None:
+    """`required_from` beyond the steps would gate nothing; the trace and the plan say the step that it is."""
+    late = {"errors": ERRORS.metrics["errors"], "truth": Metric(margin=0.001, base=0.2, required_from=9)}
+    policy = msgspec.structs.replace(ERRORS, metrics=late)
+    found = judged(twin, at=4000, policy=policy)
+    assert found.verdict == "continue"
+    assert [metric.required for metric in found.metrics] == [True, True]
+    told = trace(rollout(), twin.observed(), policy, TIMING, T0 + 4000)
+    assert [metric.required_from for metric in told.metrics] == [1, 1]
+    plan = planning.plan(policy, TIMING, [0.1], 20.0)
+    assert [metric.required for metric in plan.metrics] == [True, True]
 
 
 def test_a_retry_asks_for_twice_the_evidence_of_everything(twin: World) -> None:
@@ -424,10 +450,11 @@ def test_a_trace_tells_what_blocked_and_when(told: Trace, twin: World) -> None:
     """Bakes at each step, the maturity at the first, evidence until it was reached; doubts from when to when."""
     spans = {(span.reason, span.start - T0, span.end and span.end - T0) for span in told.held}
     assert {("bake", 0.0, 300.0), ("bake", 500.0, 800.0), ("bake", 1500.0, 1800.0)} <= spans
-    assert ("maturity", 0.0, 210.0) in spans
+    assert ("maturity", 0.0, 210.0 + POLICY.settle) in spans
+    assert ("sample-ratio", 0.0, 80.0) in spans
     assert all(span.end is None or span.end > span.start for span in told.held)
     stuck = trace(rollout(weights=(0.05,)), twin.observed(), POLICY, TIMING, T0 + 4000)
-    doubt = next(span for span in stuck.held if span.reason == "sample-ratio")
+    doubt = [span for span in stuck.held if span.reason == "sample-ratio"][-1]
     assert doubt.end is None
     assert doubt.start < T0 + 1000
 

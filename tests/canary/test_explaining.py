@@ -106,10 +106,10 @@ def test_an_abort(aborted: Trace) -> None:
     assert picture.headline == f"ABORT after {duration(picture.decided)}: truth"
     assert picture.tone == "worse"
     assert next(time for time, share in picture.lanes[0].worse if share >= 1) == picture.decided
-    assert [span.label for span in picture.held] == ["maturity"]
+    assert [span.label for span in picture.held] == ["sample-ratio", "maturity"]
     row = next(row for row in picture.rows if row.name == "truth")
     assert (row.worse, row.margin) == ("100%", "3 pt")
-    assert row.difference.startswith("+5.9")
+    assert row.difference.startswith("+6.0")
 
 
 def test_doubt(undecided: Trace) -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ BOUNDS = (  # points: base, margin; canary requests: to promote a like one, to a
 ERRORS = Metric(margin=0.01, base=0.01)
 TRUTH = Metric(margin=0.03, base=0.2)
 BOTH = Policy(metrics={"errors": ERRORS, "truth": TRUTH})
+AT_ONCE = {"grace": 0.0, "grid": 1.0}  # the evidence alone: nobody waits for the router
 
 
 @pytest.mark.parametrize(("base", "margin", "promote", "abort", "abort_at_margin"), BOUNDS)
@@ -68,7 +70,7 @@ def test_the_plan_is_what_simulations_took(
     metrics: dict[Kind, Metric], weights: tuple[float, ...], rps: float, seconds: float
 ) -> None:
     """The time to promote a twin is within a tenth of the median that simulations of the judge took."""
-    planned = planning.plan(Policy(metrics=metrics), Timing(), weights, rps)
+    planned = planning.plan(Policy(metrics=metrics, **AT_ONCE), Timing(), weights, rps)
     assert planned.seconds == pytest.approx(seconds, rel=0.1)
 
 
@@ -86,7 +88,7 @@ def test_an_abort_pays_for_every_metric() -> None:
 
 def test_each_step_asks_half_of_the_last() -> None:
     """Three gated steps ask 4, 2 and 1 times the margin, of each metric from the step on that requires it."""
-    policy = Policy(metrics={"errors": ERRORS, "truth": Metric(margin=0.03, base=0.2, required_from=3)})
+    policy = Policy(metrics={"errors": ERRORS, "truth": Metric(margin=0.03, base=0.2, required_from=3)}, **AT_ONCE)
     planned = planning.plan(policy, Timing(), (0.1, 0.3, 0.6), 20.0)
     assert [one.margin for one in planned.metrics if one.name == "errors"] == pytest.approx([0.04, 0.02, 0.01])
     assert [one.required for one in planned.metrics if one.name == "truth"] == [False, False, True]
@@ -95,13 +97,15 @@ def test_each_step_asks_half_of_the_last() -> None:
 
 def test_bake_maturity_and_cycle() -> None:
     """A step lasts at least the bake; truth comes late by its maturity; the last step waits for two cycles of it."""
-    policy = Policy(metrics={"errors": ERRORS, "truth": Metric(margin=0.03, base=0.2, required_from=3)})
+    policy = Policy(metrics={"errors": ERRORS, "truth": Metric(margin=0.03, base=0.2, required_from=3)}, **AT_ONCE)
 
-    def way(**timing: float) -> list[tuple[str, float]]:
-        planned = planning.plan(policy, Timing(deadline=1e6, **timing), (0.1, 0.3, 0.6), 2000.0)
+    def way(grace: float | None = None, **timing: float) -> list[tuple[str, float]]:
+        asked = policy if grace is None else msgspec.structs.replace(policy, grace=grace, grid=10.0)
+        planned = planning.plan(asked, Timing(deadline=1e6, **timing), (0.1, 0.3, 0.6), 2000.0)
         return [(step.waits_for, step.end) for step in planned.steps]
 
     quick = way()[-1][1]
+    assert way(grace=200) == [("sample-ratio", 210), ("sample-ratio", 420), ("sample-ratio", 630)]
     assert way(bake=1800) == [("bake", 1800), ("bake", 3600), ("bake", 5400)]
     assert way(maturity=6000)[-1] == ("truth", pytest.approx(quick + 6000, rel=0.01))
     assert way(maturity=6000, cycle=86400)[-1] == ("cycle", 2 * 86400 + 6000)

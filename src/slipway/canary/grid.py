@@ -125,8 +125,8 @@ def strata(arms: Mapping[Arm, Counts], inside: Cells, *, since: float, scrape: f
     return _merged(inside, usable, counts, SETTLED * scrape)
 
 
-def matured(cohorts: Sequence[Cohort], inside: Cells, maturity: float) -> Truth:
-    """Make strata of the truth in `inside`, which are the cells that ended `maturity` ago or earlier."""
+def matured(cohorts: Sequence[Cohort], inside: Cells, lag: float) -> Truth:
+    """Make strata of the truth in `inside`, which are the cells that ended `lag` seconds ago or earlier."""
     usable = np.ones(inside.number.size, bool)
     losses: dict[Arm, tuple[Array, Array]] = {}
     missing: dict[Arm, tuple[Array, Array]] = {}
@@ -141,9 +141,9 @@ def matured(cohorts: Sequence[Cohort], inside: Cells, maturity: float) -> Truth:
         missing[arm] = answered - labelled, answered
         labels, positives = labels + labelled, positives + positive
     return Truth(
-        loss=_merged(inside, usable, losses, maturity),
-        missing=_merged(inside, usable, missing, maturity),
-        ends=inside.ends + maturity,
+        loss=_merged(inside, usable, losses, lag),
+        missing=_merged(inside, usable, missing, lag),
+        ends=inside.ends + lag,
         labelled=np.where(usable, labels, 0),
         positives=np.where(usable, positives, 0),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slipway.canary import wording
+from slipway.canary import grid, wording
 from slipway.canary.records import HeldSpan, Hold, Reason
 from slipway.canary.units import duration
 from slipway.canary.weighing import Case
@@ -59,9 +59,10 @@ def _waits(case: Case, step: int) -> Iterator[Wait]:
     """Give all that a step waits for, also what it has already."""
     until, left = _baked(case, step)
     yield Wait("bake", f"{duration(left)} yet at this weight, of {duration(case.timing.bake)}", until, left)
+    yield from _compared(case, step)
     if case.truth is not None and _asks_for_truth(case, step):
         ends = case.truth.loss.ends
-        left = max(0.0, case.rollout.started + case.timing.maturity - case.now)
+        left = max(0.0, case.rollout.started + case.timing.maturity + case.policy.settle - case.now)
         detail = f"no truth yet: it is judged when it is {duration(case.timing.maturity)} old"
         yield Wait("maturity", detail, float(ends[0]) if ends.size else None, left)
     if case.truth is not None and step == case.rollout.steps and case.timing.cycle > 0:
@@ -87,6 +88,25 @@ def _baked(case: Case, step: int) -> tuple[float | None, float]:
                 return interval.start + left, 0.0
             left -= max(0.0, lasted)
     return None, left
+
+
+def _compared(case: Case, step: int) -> Iterator[Wait]:
+    """Wait until the sample ratio was looked at once at this weight: before, a stuck router cannot be seen."""
+    grace, settled = case.policy.grace, grid.SETTLED * case.policy.scrape
+    here = [each for each in case.rollout.intervals if each.step == step and each.weight < 1]
+    if not here:
+        return
+    ratio = next(watch for watch in case.watches if watch.reason == "sample-ratio")
+    looked = [
+        at
+        for at in ratio.times.tolist()
+        if any(
+            each.start + grace < at - settled <= (math.inf if each.end is None else each.end) + 1e-6 for each in here
+        )
+    ]
+    due = here[-1].start + grace + case.policy.grid + settled
+    detail = f"not looked at yet at this weight: for {duration(grace)} the router may still be taking it up"
+    yield Wait("sample-ratio", detail, looked[0] if looked else None, max(0.0, due - case.now))
 
 
 def _waited(case: Case) -> Iterator[HeldSpan]:

@@ -52,7 +52,7 @@ class StepPlan(_Frozen, frozen=True, kw_only=True):
     weight: float
     start: float
     end: float
-    waits_for: Kind | Literal["bake", "cycle"]  # what comes last
+    waits_for: Kind | Literal["bake", "sample-ratio", "cycle"]  # what comes last
 
 
 class Remedies(_Frozen, frozen=True, kw_only=True):
@@ -104,6 +104,15 @@ def _divergence(true: float, other: float) -> float:
     return true * math.log(true / other) + (1 - true) * math.log((1 - true) / (1 - other))
 
 
+def within(policy: Policy, steps: int) -> Policy:
+    """Ask for every metric at the last step at the latest: one that no step asks for would gate nothing."""
+    replace = msgspec.structs.replace
+    metrics = {
+        kind: replace(metric, required_from=min(metric.required_from, steps)) for kind, metric in policy.metrics.items()
+    }
+    return replace(policy, metrics=metrics)
+
+
 def margins(margin: float, steps: int) -> tuple[float, ...]:
     """What each gated step asks: the last the margin, the one before twice as much, all earlier ones four times."""
     return tuple(margin * min(4, 2 ** (steps - step)) for step in range(1, steps + 1))
@@ -115,6 +124,7 @@ def plan(policy: Policy, timing: Timing, weights: Sequence[float], requests_per_
     A first attempt, whose every request gets its truth. Evidence is kept from step to step; the step that a metric
     waits for is the one at which it reaches the boundary, not where it began to count.
     """
+    policy = within(policy, len(weights))
     steps = _passage(policy, timing, weights, requests_per_second)
     seconds = steps[-1].end
     late = not seconds <= timing.deadline
@@ -163,7 +173,10 @@ def _passage(policy: Policy, timing: Timing, weights: Sequence[float], traffic: 
     passed: list[StepPlan] = []
     for step, weight in enumerate(weights, start=1):
         start = passed[-1].end if passed else 0.0
-        waits: dict[Kind | Literal["bake", "cycle"], float] = {"bake": start + timing.bake}
+        waits: dict[Kind | Literal["bake", "sample-ratio", "cycle"], float] = {
+            "bake": start + timing.bake,
+            "sample-ratio": start + policy.grace + policy.grid,
+        }
         for name, metric in policy.metrics.items():
             if step < metric.required_from:
                 continue

@@ -41,6 +41,7 @@ class Policy(_Frozen, frozen=True, kw_only=True):
     grid: Annotated[float, msgspec.Meta(ge=1)] = 10.0  # seconds of a stratum, at least two scrapes
     scrape: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # seconds between two samples of a counter
     grace: Seconds = 60.0  # after a change of weight, for the sample ratio
+    settle: Seconds = 10.0  # after its maturity, until truth that came in time is surely stored
     sample_ratio_alpha: Share = 0.001
     coverage_alpha: Share = 0.01
     truth_mix: tuple[float, float] = (0.7, 1.6)  # times the reference share of positives

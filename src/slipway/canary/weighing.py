@@ -74,6 +74,7 @@ def last(path: Array) -> float:
 
 def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Timing, now: float) -> Case:
     """Work out everything that a verdict at `now` needs."""
+    policy = planning.within(policy, rollout.steps)
     until = min(now, rollout.started + timing.deadline)
     settled = grid.SETTLED * policy.scrape
     inside = grid.cells(rollout, policy, until - settled)
@@ -83,7 +84,8 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
     }
     truth = None
     if "truth" in policy.metrics:
-        truth = grid.matured(observation.cohorts, grid.cells(rollout, policy, until - timing.maturity), timing.maturity)
+        lag = timing.maturity + policy.settle
+        truth = grid.matured(observation.cohorts, grid.cells(rollout, policy, until - lag), lag)
     unread = (*observation.gaps, *grid.silences(observation, policy, now))
     gaps = [_unread(gap) for gap in unread]
     if rollout.available == 0:
