@@ -26,6 +26,7 @@ MODULES = (
     "__init__.py",
     "adapters/__init__.py",
     "adapters/ledger/__init__.py",
+    "adapters/ledger/opening.py",
     "adapters/ledger/schema.py",
     "adapters/onnx.py",
     "adapters/spool.py",

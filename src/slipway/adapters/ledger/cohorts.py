@@ -30,9 +30,9 @@ def cohorts(
     """Count the requests of both arms by cell, those cells whose end + maturity lies at or before `until`.
 
     A cell holds what the server answered in it, by its own clock. A label counts iff it was received before the cell's
-    end + maturity, so that a cell, once it is told, stays as it is, if `until` lies WAIT_SECONDS behind the clock: so
-    long may a label that was received in time still be on its way. Times in seconds; `stable` and `canary` are
-    pod-template hashes.
+    end + maturity, so that a cell, once it is told, stays as it is, if `until` lies `opening.WAIT_SECONDS` behind the
+    clock: so long may a label that was received in time still be on its way. Times in seconds; `stable` and `canary`
+    are pod-template hashes.
 
     Raises:
         Broken: the database does not answer.
