@@ -1,7 +1,6 @@
 """The registry of models: real MLflow on SQLite, and once a real server."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import requests
+from tests.conftest import free_port
 
 from slipway import digests, features
 from slipway.adapters import files, mlflow
@@ -197,13 +197,6 @@ def test_dead_server_is_a_sentence_in_seconds() -> None:
 
     assert "--tracking-uri" in error.value.remedy
     assert "secret" not in error.value.what
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import free_port
+
 Copy = Callable[[], Path]
 
 
@@ -197,9 +199,7 @@ def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
 
 def test_serve_ends_with_its_service(finished: Any, copy: Copy, tmp_path: Path) -> None:
     """`slipway serve` does not outlive a service that was killed: it says so, is broken, and leaves no worker."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["slipway", "serve", "--release", "1.0.0", "--port", str(port)]
     said = tmp_path / "said"
     with said.open("w") as stream:

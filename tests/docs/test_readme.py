@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,9 +87,7 @@ def test_first_screen() -> None:
 def test_commands_run(worked: Fork) -> None:
     """From the data to a promoted release by the README's own lines; then exactly that release is served."""
     (serve,) = commands(BLOCKS[2])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [*serve.split(), "--port", str(port)]  # 3000 may be taken on this machine
     with subprocess.Popen(command, cwd=worked.clone, env=worked.environment, stdout=subprocess.PIPE) as process:
         try:

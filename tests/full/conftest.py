@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.conftest import free_port
 
 CONFIG = """
 version: 0.1
@@ -27,9 +27,7 @@ Start = Callable[..., str]
 @contextmanager
 def registry_in(folder: Path, auth: str = "", calls_itself: str = "") -> Iterator[str]:
     """Run Debian's registry on a free loopback port; yield HOST:PORT. Blobs lie under folder/registry."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    host = f"127.0.0.1:{free_port()}"
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"root": folder / "registry", "host": host, "auth": auth, "calls_itself": calls_itself}
     (folder / "config.yml").write_text(CONFIG.format(**settings))

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import math
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ import pytest
 import requests
 import uvicorn
 import yaml
+from tests.conftest import free_port
 
 from canary.worlds import POLICY, T0, World, rollout
 from slipway.canary.records import Observation, Rollout
@@ -32,13 +32,6 @@ TARGETS = {
 }
 FOUND_SECONDS = 60
 QUESTION = f'verdict{{namespace="{NAMESPACE}", rollout="{NAME}", environment="production", maturity="60s"}}'
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Canary:

@@ -1,6 +1,5 @@
 """A real Prometheus that scrapes a router's counters: raw samples come back, and mean what the selectors say."""
 
-import socket
 import subprocess
 import time
 from collections import defaultdict
@@ -15,7 +14,7 @@ import requests
 import yaml
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 from slipway.adapters.prometheus import Prometheus
 from slipway.canary import grid, settings
@@ -69,13 +68,6 @@ ISTIO = ("reporter", "destination_service_namespace", "destination_service_name"
 def _istio(service: str, code: str) -> tuple[str, ...]:
     namespace, _, rest = service.partition("-")
     return ("source", namespace, rest.removesuffix("-http@kubernetescrd"), code)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

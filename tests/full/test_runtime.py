@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, free_port
 
 from slipway.adapters import buildah, files, wheels
 from slipway.commands import package, push, runtime
@@ -122,9 +121,7 @@ def running(image: str, port: int, log: Path) -> Iterator[None]:
 def test_a_release_on_it_serves(fork: Path, release: Package, base: Reference, tmp_path: Path) -> None:
     """Pushed by the command, pulled by digest and started by its entry point, unprivileged, it predicts."""
     push.push(fork / "build/images/1.2.3", f"{base.host}/flights/release", fork, as_json=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url, log = f"http://127.0.0.1:{port}", tmp_path / "log"
     with running(f"{base.host}/flights/release@{release.image_digest}", port, log):
         assert ready(url), log.read_text()

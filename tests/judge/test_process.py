@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 from canary.objects import pod, run
 from judge.conftest import answering
 from judge.sources import BEGUN, ODD, RUNS, Cluster, Counters
-from service.conftest import free_port
 from slipway.commands import judge_serve
 from slipway.errors import Broken
 

@@ -1,7 +1,6 @@
 """A bento of the small profile's model, built once, and the process that serves it."""
 
 import json
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, free_port
 
 from slipway.adapters import bento, files
 from slipway.records import Bundle, ModelInfo
@@ -17,13 +16,6 @@ from slipway.records import Bundle, ModelInfo
 SOURCE = ROOT / "bentos" / "flights"
 sys.path.insert(0, str(SOURCE))  # the service's modules, as BentoML finds them
 FLIGHT = {"date": "2013-04-17", "sched_dep_time": 1745, "carrier": "AA", "origin": "JFK", "dest": "LAX"}
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def build(model: Path, out: Path, version: str = "1.2.3") -> Path:

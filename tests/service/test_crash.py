@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from disasters import service
+from tests.conftest import free_port
 
-from .conftest import free_port
+from disasters import service
 
 
 def test_killed_processes_lose_nothing(built: Path, tmp_path: Path) -> None:

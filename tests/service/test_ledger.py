@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 from jsonschema import Draft202012Validator
+from tests.conftest import free_port
 
 import contract
 import openapi
@@ -27,7 +28,7 @@ from slipway.adapters.spool import Reader
 from slipway.errors import Broken
 from slipway.identity import Signer
 
-from .conftest import FLIGHT, free_port
+from .conftest import FLIGHT
 from .test_application import JSON_HEADER, body, call, silent
 from .test_http import metrics
 

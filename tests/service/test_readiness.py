@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 import requests
+from tests.conftest import free_port
 
 from slipway.adapters import bento
 from slipway.errors import Broken, Rejected
 
-from .conftest import FLIGHT, free_port
+from .conftest import FLIGHT
 
 
 def other_weight(folder: Path) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from tests.conftest import free_port
 
 from slipway.adapters import bento
 from slipway.errors import Broken
 
-from .conftest import FLIGHT, free_port
+from .conftest import FLIGHT
 
 
 def test_termination_ends_it_cleanly(built: Path, tmp_path: Path) -> None:
