@@ -16,7 +16,7 @@ from slipway.canary.records import ARMS, Arm, Cohort, Counts, Observation, Polic
 
 SETTLED = 2  # scrapes after its end until a cell is judged; and after `since`, until a first sample is a birth
 MISSED = 2.5  # scrapes between two samples: one may be missed, two are a silence
-SILENT = 4  # scrapes without a sample until an arm is called silent
+SILENT = 4  # scrapes without a sample until an arm, or the router itself, is called silent
 
 Whole = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

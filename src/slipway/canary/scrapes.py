@@ -6,10 +6,9 @@ from statistics import median
 
 import numpy as np
 
+from slipway.canary.grid import SILENT
 from slipway.canary.records import Policy, Series
 from slipway.errors import Broken
-
-MISSED = 4  # scrapes without a sample, as for the arms
 
 
 def since(scraped: Iterable[Sequence[float]], policy: Policy, asked: float, now: float) -> float:
@@ -25,7 +24,7 @@ def since(scraped: Iterable[Sequence[float]], policy: Policy, asked: float, now:
     remedy = "Look at Prometheus' targets page and at the selector `scrapes` of rollouts/judge.yaml."
     good = [times for times in scraped if times]
     last = max((times[-1] for times in good), default=None)
-    if last is None or now - last > MISSED * policy.scrape:
+    if last is None or now - last > SILENT * policy.scrape:
         silent = "yet" if last is None else f"for {now - last:.0f} s"
         raise Broken(f"no scrape of the router {silent}", remedy)
     apart = [median(b - a for a, b in pairwise(times)) for times in good if len(times) > 1]

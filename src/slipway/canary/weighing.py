@@ -1,7 +1,7 @@
 """All that is known at one look, put on scales: evidence of every metric over time, doubts, and gaps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,7 +77,7 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
     policy = planning.within(policy, rollout.steps)
     until = min(now, rollout.started + timing.deadline)
     settled = grid.SETTLED * policy.scrape
-    inside = grid.cells(rollout, policy, until - settled)
+    inside = grid.closed(rollout, policy, until)
     requests = {
         arm: grid.growth(observation.requests.get(arm, ()), inside, since=observation.since, scrape=policy.scrape)
         for arm in ARMS
@@ -102,9 +102,7 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
         else:
             arms = {arm: observation.counts.get(kind, {}).get(arm, Counts(total=())) for arm in ARMS}
             strata = grid.strata(arms, inside, since=observation.since, scrape=policy.scrape)
-            # A histogram without buckets would look as if nothing were slow; no errors at all is what is hoped for.
-            bare: list[Arm] = [arm for arm, each in arms.items() if each.total and not (each.bad or each.good)]
-            if bare and kind != "errors":
+            if bare := _bare(kind, arms):
                 strata = _NONE
                 gaps.append(Hold(reason="samples", detail=f"{kind}: no bucket of {' and '.join(bare)} at the bound"))
         metrics.append(_weighed(kind, metric, strata, rollout, policy))
@@ -131,6 +129,11 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
         ),
         rate=float(requests["canary"].counted[here].sum() / seconds) if seconds else None,
     )
+
+
+def _bare(kind: Kind, arms: Mapping[Arm, Counts]) -> list[Arm]:
+    """Name the arms without a bucket: as if nothing were slow. No counter of errors at all is what is hoped for."""
+    return [arm for arm, each in arms.items() if kind != "errors" and each.total and not (each.bad or each.good)]
 
 
 def _unread(gap: str) -> Hold:
