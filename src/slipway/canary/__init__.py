@@ -15,4 +15,5 @@ latency     histograms -> the bound of the latency metric
 scrapes     since when samples are known
 query       the question as the Prometheus query API carries it
 settings    rollouts/judge.yaml
+units       how lengths of time and shares are written
 """
