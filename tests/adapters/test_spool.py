@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from slipway.adapters import spool
 from slipway.adapters.spool import Full, Reader, Writer
+from slipway.errors import Broken
 
 LINE = b'{"some": "line"}\n'
 KILLED = """
@@ -220,3 +221,73 @@ def test_a_file_that_a_reader_took_while_it_was_begun_is_left(tmp_path: Path, mo
     writer.append(LINE)
     assert left(tmp_path) == ["a-00000001.spool"]
     assert lines(Reader(tmp_path)) == [LINE[:-1]]
+
+
+def test_a_file_that_was_removed_is_shipped_by_who_has_it_open(tmp_path: Path) -> None:
+    """Somebody clears the folder: what a reader has begun is read to its end, and the writer begins another file."""
+    writer, reader = Writer(tmp_path, "a"), Reader(tmp_path)
+    writer.append(b"1\n")
+    assert lines(reader) == [b"1"]
+    writer.append(b"2\n")
+    (tmp_path / "a-00000000.spool").unlink()
+    writer.append(b"3\n")
+    assert left(tmp_path) == ["a-00000001.spool"]
+    assert lines(reader) == [b"2", b"3"]
+
+
+def test_a_folder_that_was_removed_is_a_problem(tmp_path: Path) -> None:
+    """Nothing is taken into a file that nobody can find; when the folder is back, all goes on."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    writer, reader = Writer(folder, "a"), Reader(folder)
+    (folder / "a-00000000.spool").unlink()
+    folder.rmdir()
+    with pytest.raises(Full, match="No such file"):
+        writer.append(LINE)
+    with pytest.raises(Broken, match="spool cannot be read: No such file"):
+        lines(reader)
+    folder.mkdir()
+    writer.append(LINE)
+    assert lines(reader) == [LINE[:-1]]
+
+
+def test_two_readers_keep_nothing_of_what_one_has_finished(tmp_path: Path) -> None:
+    """An open file that is removed still takes the disk's room."""
+    before = len(left(Path("/proc/self/fd")))
+    writer, readers = Writer(tmp_path, "a", segment=1), [Reader(tmp_path), Reader(tmp_path)]
+    for _ in range(20):
+        writer.append(LINE)
+        for reader in readers:
+            lines(reader)
+    writer.close()
+    for reader in [*readers, *readers]:
+        lines(reader)
+    assert left(tmp_path) == []
+    assert len(left(Path("/proc/self/fd"))) == before
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    other = path.with_name("precious")
+    other.write_bytes(LINE)
+    path.symlink_to(other)
+
+
+@pytest.mark.parametrize("strange", [_folder, _pipe, _link])
+def test_what_is_no_spool_file_holds_nothing_up(tmp_path: Path, strange: Callable[[Path], None]) -> None:
+    """It is told after all else was read, is never waited for, and stays as it is."""
+    strange(tmp_path / "0.spool")
+    writer = Writer(tmp_path, "a")
+    writer.append(LINE)
+    batches = Reader(tmp_path).batches()
+    assert next(batches) == [LINE[:-1]]
+    with pytest.raises(Broken, match=r"0\.spool cannot be read"):
+        next(batches)
+    assert "0.spool" in left(tmp_path)

@@ -13,10 +13,13 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from slipway.errors import Broken
+
 SEGMENT = 1 << 20  # bytes of a file before the next is begun
 LIMIT = 1 << 30  # bytes of all files
 PROBE = b" " * (1 << 16)  # so much must fit on the disk before a writer that failed calls itself well again
 SUFFIX = ".spool"
+REMEDY = "A spool holds files of the service alone, on a disk that the shipper may write to."
 
 
 class Full(Exception):
@@ -43,7 +46,8 @@ class Writer:
 
         """
         try:
-            if self._size >= self._segment:
+            # A file that somebody has removed takes lines as before, and nobody would find them.
+            if self._size >= self._segment or not os.fstat(self._file).st_nlink:
                 self._begin()
             self._write(line)
         except OSError as error:
@@ -111,15 +115,31 @@ class Reader:
         self._offsets: dict[Path, int] = {}
 
     def batches(self) -> Iterator[list[bytes]]:
-        """Yield what is new, file by file, as whole lines. Whoever asks for the next has stored the last for good."""
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
-            if path not in self._files:
-                try:
-                    self._files[path] = os.open(path, os.O_RDONLY)
-                except FileNotFoundError:  # another reader has finished it
-                    continue
-                self._offsets[path] = 0
-            yield from self._new(path)
+        """Yield what is new, file by file, as whole lines. Whoever asks for the next has stored the last for good.
+
+        A file that another reader has finished, or that somebody has removed, is read to its end, and let go.
+
+        Raises:
+            Broken: after all else was yielded, for what cannot be read or removed; or the folder is not there.
+
+        """
+        try:
+            listed = {path for path in self._folder.iterdir() if path.name.endswith(SUFFIX)}
+        except OSError as error:
+            raise Broken(f"the spool {self._folder} cannot be read: {error.strerror}", REMEDY) from error
+        failed = ""
+        for path in sorted(listed | self._files.keys()):
+            try:
+                if path not in self._files:
+                    self._files[path] = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                    self._offsets[path] = 0
+                yield from self._new(path)
+            except FileNotFoundError:  # another reader has finished it
+                continue
+            except OSError as error:
+                failed = f"{path} cannot be read, or not be removed: {error.strerror}"
+        if failed:
+            raise Broken(failed, REMEDY)
 
     def _new(self, path: Path) -> Iterator[list[bytes]]:
         file = self._files[path]
