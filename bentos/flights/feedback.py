@@ -98,7 +98,11 @@ class Feedback:
     def _record(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         if self._ledger is None:
             self._ledger = Ledger(self._told.url)
-        return self._ledger.record(outcomes)
+        try:
+            return self._ledger.record(outcomes)
+        except Broken:
+            self._ledger = None  # opened anew: what was removed is made again
+            raise
 
     def _stored(self, done: "asyncio.Future[Sequence[str]]") -> None:
         self._storing -= 1

@@ -55,7 +55,7 @@ def predictions(line: bytes) -> list[Prediction]:
 
     """
     try:
-        call = _call(line)
+        call = _call(line.decode())
         answers, rows = (
             (call.answer, _rows(call.request)) if isinstance(call.answer, list) else ([call.answer], [call.request])
         )
@@ -115,6 +115,7 @@ def _run(url: str, spool: Path, told_to_end: int) -> int:
             ship(reader, ledger)
         except Broken as error:
             log.warning("%s: predictions wait in the spool, next try in %g s", error.what, pause)
+            ledger = None  # opened anew: what was removed is made again
             wait, pause = pause, min(pause * 2, BACKOFF_SECONDS[1])
         else:
             if last:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from itertools import count
+from math import isfinite
 from struct import Struct
 
 from slipway.errors import Broken
@@ -117,6 +118,8 @@ def _split(identity: str) -> tuple[Origin, tuple[str, bytes], bytes]:
     prefix, tail = identity[:-56], urlsafe_b64decode(identity[-56:])
     facts, mac = tail[: _FACTS.size], tail[_FACTS.size :]
     nanoseconds, call, _, score = _FACTS.unpack(facts)
+    if not isfinite(score):  # the ledger refuses it, and all that comes with it
+        raise Refused("malformed", "The prediction was no number: there is no truth about it.")
     _, _, environment, release, pod, process, _ = prefix.split("~")
     origin = Origin(
         id=identity,

@@ -1,5 +1,6 @@
 """The ledger in a SQLite file, and what needs no database at all; PostgreSQL runs the same bodies in tests/full."""
 
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -10,7 +11,7 @@ from tests.ledger import bodies
 from tests.ledger.bodies import *  # noqa: F403  # the tests
 from tests.ledger.world import origin, prediction, told
 
-from slipway.adapters.ledger import Ledger
+from slipway.adapters.ledger import Ledger, opening
 from slipway.errors import Broken
 
 FAULTS = {
@@ -80,3 +81,35 @@ def test_a_bad_address_is_refused_without_its_password(url: str, read_only: bool
         Ledger(url, read_only=read_only)
     assert "s3cret" not in f"{caught.value.what} {caught.value.remedy} {caught.value.__cause__!r}"
     assert caught.value.remedy
+
+
+def test_nothing_is_stored_in_a_file_that_is_gone(fresh: Callable[[], str]) -> None:
+    """The file of an open ledger is removed: an error, until it is opened anew. A reader finds the new one."""
+    url = fresh()
+    path = Path(url.removeprefix("sqlite:///"))
+    ledger = Ledger(url)
+    ledger.add([prediction(origin("a", 1.0))])
+    reader = Ledger(url, read_only=True)
+    assert reader.truths(["a"]) == {"a": None}
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    with pytest.raises(Broken, match="no such table"):
+        ledger.add([prediction(origin("b", 2.0))])
+    assert Ledger(url).add([prediction(origin("b", 2.0))]) == 1
+    assert reader.truths(["a", "b"]) == {"b": None}
+    assert ledger.add([prediction(origin("b", 2.0)), prediction(origin("c", 3.0))]) == 1
+
+
+def test_a_lock_is_waited_for_once(fresh: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for as long as a lock is waited for, times the tries that a collision would take."""
+    pauses: list[float] = []
+    monkeypatch.setattr(opening, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(opening, "sleep", pauses.append)
+    url = fresh()
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("CREATE TABLE any (one)")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Broken, match="locked"):
+        Ledger(url)
+    other.close()
+    assert len(pauses) <= 1

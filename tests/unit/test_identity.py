@@ -1,5 +1,6 @@
 """Ids: what was signed is read back, and nothing else is taken, whatever is changed in it."""
 
+import math
 import re
 
 import pytest
@@ -109,3 +110,12 @@ def test_a_word_that_breaks_the_format_is_refused(word: str) -> None:
     """Before anything is signed."""
     with pytest.raises(Broken, match="cannot stand in an id"):
         Signer(KEY, "production", "1.2.0", word, NONCE)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_is_refused(score: float) -> None:
+    """The ledger does not take it: one such row would keep from it all that is shipped, or told, together with it."""
+    (signed,) = Signer(KEY, "production", "1.2.0", "6d4cf56db6", NONCE).ids(0, [score])
+    assert reason(signed) == "malformed"
+    with pytest.raises(Refused):
+        identity.read(signed)

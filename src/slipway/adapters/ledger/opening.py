@@ -3,11 +3,12 @@
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from slipway.adapters.ledger import schema
 from slipway.errors import Broken
@@ -47,17 +48,25 @@ def engine(url: str, *, read_only: bool) -> Engine:
         )
     if driver != "sqlite+pysqlite" or address.database in (None, "", ":memory:"):
         raise Broken(f"the ledger cannot be kept in {driver} {address.database or ''}".rstrip(), OWN)
+    path = Path(address.database)
     if read_only:
-        if not Path(address.database).exists():
-            raise Broken(f"there is no ledger at {address.database}", BEGIN)
+        if not path.exists():
+            raise Broken(f"there is no ledger at {path}", BEGIN)
         address = address.set(database=f"file:{quote(address.database)}", query={"mode": "ro", "uri": "true"})
     made = create_engine(address, hide_parameters=True, connect_args={"timeout": WAIT_SECONDS})
 
     @event.listens_for(made, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         if not read_only:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
+        record.info["file"] = _file(path)
+
+    @event.listens_for(made, "checkout")
+    def still_there(_connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # SQLite writes on into a file that was removed, and calls it stored.
+        if record.info["file"] != _file(path):
+            raise DisconnectionError
 
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
@@ -67,14 +76,25 @@ def engine(url: str, *, read_only: bool) -> Engine:
     return made
 
 
+def _file(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Let readers read while one writes. Several that open a new file at once collide here, without SQLite's wait."""
-    for _ in range(WAIT_SECONDS * 20):
-        with suppress(sqlite3.OperationalError):
+    end = monotonic() + WAIT_SECONDS
+    while True:
+        try:
             connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > end:
+                raise
+            sleep(0.05)
+        else:
             return
-        sleep(0.05)
-    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def require(connection: Connection, name: str, *, create: bool) -> None:
