@@ -38,7 +38,7 @@ Fresh = Callable[[], str]
 WRITERS = 4
 
 
-def look(ledger: Ledger, until: float = STARTED + 100) -> tuple[Cohort, ...]:
+def look(ledger: Ledger, until: float = STARTED + 100, first: int = 0) -> tuple[Cohort, ...]:
     """Look as the judge does."""
     return cohorts(
         ledger,
@@ -50,6 +50,7 @@ def look(ledger: Ledger, until: float = STARTED + 100) -> tuple[Cohort, ...]:
         until=until,
         maturity=MATURITY,
         scale=SCALE,
+        first=first,
     )
 
 
@@ -321,6 +322,9 @@ def test_a_told_cell_stays_as_it_is(fresh: Fresh) -> None:
     last = look(ledger, until=STARTED + 8 * GRID + MATURITY + 1)
     assert [one.cell for one in last] == list(range(8))
     assert looks == [last[:n] for n in range(8)]
+    assert [look(ledger, until=STARTED + 8 * GRID + MATURITY + 1, first=n) for n in range(9)] == [
+        last[n:] for n in range(9)
+    ]
 
 
 def test_the_reference_is_the_stable_pods_own_share(fresh: Fresh) -> None:
@@ -343,7 +347,7 @@ HISTORY = 20_000
 def plan(ledger: Ledger) -> list[str]:
     """Ask the database how it would read a look."""
     dialect = ledger.engine.dialect
-    window = {"started": STARTED, "grid": GRID, "cells": 10, "maturity": MATURITY, "scale": SCALE}
+    window = {"started": STARTED, "grid": GRID, "cells": range(10), "maturity": MATURITY, "scale": SCALE}
     statement = asked(dialect.name, environment="live", pods=tuple(PODS), **window)
     question = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     explain = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"

@@ -26,8 +26,9 @@ def cohorts(
     until: float,
     maturity: float,
     scale: float,
+    first: int = 0,
 ) -> tuple[Cohort, ...]:
-    """Count the requests of both arms by cell, those cells whose end + maturity lies at or before `until`.
+    """Count the requests of both arms by cell, from `first` on, those whose end + maturity lies at or before `until`.
 
     A cell holds what the server answered in it, by its own clock. A label counts iff it was received before the cell's
     end + maturity, so that a cell, once it is told, stays as it is, if `until` lies `opening.WAIT_SECONDS` behind the
@@ -38,8 +39,8 @@ def cohorts(
         Broken: the database does not answer.
 
     """
-    cells = math.floor((until - maturity - started) / grid)
-    if cells <= 0:
+    cells = matured(until, started=started, grid=grid, maturity=maturity)
+    if cells <= first:
         return ()
     statement = asked(
         ledger.engine.dialect.name,
@@ -47,7 +48,7 @@ def cohorts(
         pods=(stable, canary),
         started=started,
         grid=grid,
-        cells=cells,
+        cells=range(first, cells),
         maturity=maturity,
         scale=scale,
     )
@@ -66,6 +67,11 @@ def cohorts(
         )
 
 
+def matured(until: float, *, started: float, grid: float, maturity: float) -> int:
+    """Say how many cells have their end + maturity at or before `until`."""
+    return max(0, math.floor((until - maturity - started) / grid))
+
+
 def asked(
     dialect: str,
     *,
@@ -73,7 +79,7 @@ def asked(
     pods: tuple[str, ...],
     started: float,
     grid: float,
-    cells: int,
+    cells: range,
     maturity: float,
     scale: float,
 ) -> Select[*tuple[Any, ...]]:
@@ -83,12 +89,12 @@ def asked(
     their id says so. A label is proof enough of an answer, as its prediction may be on its way.
     """
     # The window is a cell wider than what is told: which cell a time lies in is for one division to say.
-    end = started + (cells + 1) * grid
+    begin, end = started + max(cells.start - 1, 0) * grid, started + (cells.stop + 1) * grid
 
     def calls(table: Table, *more: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
         c = table.c
         return select(c.at, c.pod, c.call, *more).where(
-            c.environment == environment, c.at >= started, c.at < end, c.pod.in_(pods)
+            c.environment == environment, c.at >= begin, c.at < end, c.pod.in_(pods)
         )
 
     def by_cell(call: Subquery, *numbers: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
@@ -113,7 +119,7 @@ def asked(
     return (
         select(answered.c.cell, answered.c.pod, answered.c.calls, *numbers)
         .outerjoin(labelled, and_(answered.c.cell == labelled.c.cell, answered.c.pod == labelled.c.pod))
-        .where(answered.c.cell < cells)
+        .where(answered.c.cell >= cells.start, answered.c.cell < cells.stop)
         .order_by(answered.c.cell, answered.c.pod)
     )
 
