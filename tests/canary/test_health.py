@@ -170,8 +170,18 @@ def test_a_canary_that_answers_nobody_is_dead() -> None:
     assert dead(rollout(), 70.0, NOBODY, stable, readable=False) is None  # nobody looked
 
 
+def test_where_there_is_little_traffic_a_silence_is_longer() -> None:
+    """Nine stable requests in 10 s promise one: a silence of 200 s is what 20 are missing from, wherever it begins."""
+    few = np.full(60, 9)
+    assert dead(rollout(), 209.0, NOBODY, few) is None
+    assert "about 20 requests" in str(dead(rollout(), 210.0, NOBODY, few))
+    heard = np.eye(60, dtype=int)[9]
+    assert dead(rollout(), 309.0, heard, few) is None
+    assert "in 200 s" in str(dead(rollout(), 310.0, heard, few))
+
+
 def test_a_canary_that_dies_later_is_dead_a_minute_later() -> None:
-    """Only the last minute counts."""
+    """Only what came after its last answer counts."""
     canary = np.where(np.arange(60) < 30, 5, 0)
     assert dead(rollout(), 360.0, canary, 9 * SOME) is None
     assert dead(rollout(), 370.0, canary, 9 * SOME) is not None

@@ -132,17 +132,18 @@ def unavailable(
         lasted = now - max(rollout.unavailable_since, current.start)
         if lasted >= policy.unavailable:
             return f"no canary pod has been available for {lasted:.0f} s at a weight of {current.weight:.0%}"
-    needed = max(1, math.ceil(policy.unavailable / inside.length))
-    lately = inside.interval == len(rollout.intervals) - 1
-    lately[:-needed] = False
-    broken = requests["stable"].broken | requests["canary"].broken
-    if not readable or current.weight >= 1 or lately.sum() < needed or broken[lately].any():
+    if not readable or current.weight >= 1:
         return None
-    stable, canary = (requests[arm].counted[lately].sum() for arm in ("stable", "canary"))
+    # Since it was last heard of, however long that is: where there is little traffic, a minute promises too few.
+    heard = (requests["canary"].counted > 0) | requests["stable"].broken | requests["canary"].broken
+    heard |= inside.interval != len(rollout.intervals) - 1
+    mute = slice(int(np.flatnonzero(heard)[-1]) + 1 if heard.any() else 0, None)
+    seconds = inside.number[mute].size * inside.length
+    stable = float(requests["stable"].counted[mute].sum())
     promised = stable * current.weight / (1 - current.weight)
-    if canary == 0 and promised >= policy.expected:
+    if seconds >= policy.unavailable and promised >= policy.expected:
         return (
             f"the canary answered none of about {promised:.0f} requests that its weight of {current.weight:.0%}"
-            f" promised in {needed * inside.length:.0f} s, in which stable answered {stable:,.0f}"
+            f" promised in {seconds:.0f} s, in which stable answered {stable:,.0f}"
         )
     return None
