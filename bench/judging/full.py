@@ -21,7 +21,6 @@ STARTED = 1_800_000_000.0  # seconds since 1970
 BEFORE = 3600.0  # seconds of samples from before the rollout
 LOOK = 30.0  # seconds between two looks, as the AnalysisTemplate has it
 DEADLINE = 1800.0
-BAKE = 2 * POLICY.grace  # so that no step is over before the sample ratio is looked at
 POSITIVES = 0.25  # share of positives in the truth
 ERRORS, WRONG, SLOWER = 0.01, 0.20, float(buckets(1.0)[SLOW].sum())
 
@@ -35,7 +34,6 @@ class Live:
     router: Callable[[float], float] = lambda weight: weight
     silent_after: tuple[float, float] | None = None  # the canary answers nothing any more
     gone_after: tuple[float, float] | None = None  # nor does it have an available pod
-    bake: float = 0.0
 
     def play(self, rng: Rng, runs: int) -> Mapping[str, Endings]:
         """Judge runs one by one."""
@@ -46,7 +44,7 @@ class Live:
         silent, gone = (rng.uniform(*span) if span else np.inf for span in (self.silent_after, self.gone_after))
         intervals = [Interval(start=STARTED, end=None, weight=WEIGHTS[0], step=1)]
         counters = Counters(POLICY.scrape)
-        outcome, elapsed, timing = OPEN, 0.0, Timing(bake=self.bake, deadline=DEADLINE)
+        outcome, elapsed, timing = OPEN, 0.0, Timing(deadline=DEADLINE)
         while outcome == OPEN and elapsed < DEADLINE + LOOK:
             elapsed += LOOK
             weight = self.router(intervals[-1].weight)
@@ -159,13 +157,11 @@ SAME, SCARCE, SILENT, GONE = (
     for name in ("identical arms", "identical arms, 0.5 requests/s", "the canary stops answering", "its pods are gone")
 )
 STUCK, HALF = f"{WHOLE}the router stays at 10 %", f"{WHOLE}the router gives half, errors 1 to 11 %"
-HASTY = f"{STUCK}, and nothing bakes"
 SCENES: dict[str, Play] = {
     SAME: Live().play,
     SCARCE: Live(rate=0.5).play,
     SILENT: Live(silent_after=(30, 120)).play,
     GONE: Live(gone_after=(30, 120)).play,
-    STUCK: Live(router=stuck, bake=BAKE).play,
-    HASTY: Live(router=stuck).play,
+    STUCK: Live(router=stuck).play,
     HALF: Live(router=halved, errors=0.11).play,
 }
