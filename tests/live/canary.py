@@ -162,7 +162,7 @@ class Judge:
     def __init__(self, folder: Path, ledger: str) -> None:
         self._port, self._log = free_port(), folder / "judge.log"
         settings = yaml.safe_load((ROOT / "rollouts/judge.yaml").read_text())
-        settings["policy"] |= {"scrape": SCRAPE, "grid": GRID, "grace": 2}
+        settings["policy"] |= {"scrape": SCRAPE, "grid": GRID, "grace": 2, "settle": 1}
         (folder / "judge.yaml").write_text(yaml.safe_dump(settings))
         (folder / "ledger").write_text(ledger)
         self._command = [
