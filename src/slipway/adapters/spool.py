@@ -8,6 +8,7 @@ knows that nothing will be added to it, whether its writer went on to the next o
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
@@ -131,8 +132,7 @@ class Reader:
         for path in sorted(listed | self._files.keys()):
             try:
                 if path not in self._files:
-                    self._files[path] = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-                    self._offsets[path] = 0
+                    self._files[path], self._offsets[path] = _open(path), 0
                 yield from self._new(path)
             except FileNotFoundError:  # another reader has finished it
                 continue
@@ -162,6 +162,15 @@ def waiting(folder: Path) -> int:
         with suppress(FileNotFoundError):
             sizes += path.stat().st_size
     return sizes
+
+
+def _open(path: Path) -> int:
+    """Open a file to read. What is none, is a link to one, or waits for a writer, is an OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is no file")
+    return file
 
 
 def _lock(file: int) -> bool:
