@@ -89,6 +89,12 @@ class Strategy(Part, frozen=True):
     canary: Canary
 
 
+class History(Part, frozen=True):
+    """How many finished AnalysisRuns are kept: by the failed ones the judge counts the attempts."""
+
+    unsuccessful_run_history_limit: Annotated[int, msgspec.Meta(ge=20)]
+
+
 class RolloutSpec(Part, frozen=True):
     """`replicas` is absent where an autoscaler sets it."""
 
@@ -96,6 +102,7 @@ class RolloutSpec(Part, frozen=True):
     progress_deadline_seconds: Count
     progress_deadline_abort: bool
     revision_history_limit: Count
+    analysis: History
     strategy: Strategy
     replicas: Annotated[int, msgspec.Meta(ge=2)] | None = None  # minPodsPerReplicaSet is capped by it
 
