@@ -167,6 +167,21 @@ def test_a_line_that_does_not_fit_leaves_nothing(tmp_path: Path, small_files: Li
     assert lines(reader) == [LINE[:-1]] * 2
 
 
+def test_a_full_disk_is_given_back_what_was_shipped(tmp_path: Path, small_files: Limit) -> None:
+    """A file that cannot grow is left, however small: its reader removes it, and the next line is in another."""
+    writer, reader = Writer(tmp_path, "a"), Reader(tmp_path)
+    writer.append(LINE)
+    small_files.set(2 * len(LINE) - 1)
+    for _ in range(3):
+        with pytest.raises(Full):
+            writer.append(2 * LINE)
+    assert lines(reader) == [LINE[:-1]]
+    assert "a-00000000.spool" not in left(tmp_path)
+    assert len(left(tmp_path)) <= 1
+    writer.append(LINE)
+    assert lines(reader) == [LINE[:-1]]
+
+
 def test_a_reader_never_sees_what_was_taken_back(tmp_path: Path, small_files: Limit) -> None:
     """It reads while half a line is there, then the half goes and another line comes."""
     writer, reader = Writer(tmp_path, "a"), Reader(tmp_path)

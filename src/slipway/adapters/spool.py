@@ -95,6 +95,8 @@ class Writer:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301  # what the next write would say
         except OSError:
             self._cut()
+            if self._size:  # what is in it can be shipped, and makes room
+                self._leave()
             raise
         self._size += len(line)
 
@@ -103,8 +105,11 @@ class Writer:
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
-            self.close()
-            self._size = self._segment
+            self._leave()
+
+    def _leave(self) -> None:
+        self.close()
+        self._size = self._segment
 
 
 class Reader:
