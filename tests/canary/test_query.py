@@ -50,6 +50,7 @@ def test_strings_may_be_quoted_as_in_promql(quote: str) -> None:
         'verdict{namespace="a", rollout="b", maturity="-1s"}',
         'verdict{namespace="a", rollout="b", maturity=""}',
         'verdict{namespace="a", rollout="b", maturity="1e3"}',
+        'verdict{namespace="a", rollout="b", maturity="0s", deadline="101d"}',
         'verdict{namespace="a", rollout="b", maturity="0s", bake="nan"}',
         'verdict{namespace="a", namespace="c", rollout="b", maturity="0s"}',
         'verdict{namespace="a", rollout="b", maturity="0s", margin="1"}',

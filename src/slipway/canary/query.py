@@ -11,7 +11,7 @@ from slipway.canary.records import Timing
 from slipway.errors import Rejected
 
 MAX_LENGTH = 2000
-LONGEST = 1e10  # seconds
+LONGEST = 100 * 86400.0  # seconds; a look takes room and time for every cell of it, with requests or without
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 NAMES = ("namespace", "rollout", "environment")
 SPANS = Timing.__struct_fields__
@@ -88,7 +88,7 @@ def seconds(duration: str) -> float:
     known = len(duration) <= 40 and _DURATION.fullmatch(duration)
     total = float(sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(duration))) if known else -1.0
     if not 0 <= total <= LONGEST:
-        raise Rejected(f"{duration[:40]!r} is no duration", "Write it as 30m, 6h or 1h30m.")
+        raise Rejected(f"{duration[:40]!r} is no duration", "Write it as 30m, 6h or 1h30m, 100 days at most.")
     return total
 
 
