@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from canary.worlds import ERRORS, POLICY, T0, TIMING, World, rollout
 from slipway.canary import decision, planning
 from slipway.canary.decision import decide, trace
-from slipway.canary.records import Metric, Observation, Policy, Reason, Rollout, Timing, Trace, Verdict
+from slipway.canary.records import Gap, Metric, Observation, Policy, Reason, Rollout, Timing, Trace, Verdict
 from slipway.canary.weighing import weigh
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -113,8 +113,8 @@ def test_without_truth_it_judges_what_there_is(twin: World) -> None:
 @pytest.mark.parametrize(
     "spoilt",
     [
-        {"gaps": ("stable requests: Prometheus answers 503",)},
-        {"gaps": ("ledger: no answer",)},
+        {"gaps": (Gap(part="requests", detail="Prometheus answers 503"),)},
+        {"gaps": (Gap(part="ledger", detail="no answer"),)},
         {"reference_share": None},
         {"reference_share": 0.9},
     ],
@@ -132,8 +132,8 @@ def test_a_doubt_holds_a_promotion_and_never_hides_an_abort(
 
 
 def test_gaps_are_named_for_what_could_not_be_read(twin: World) -> None:
-    """Facts and the ledger by their first word; all else is samples."""
-    gaps = ("facts: the API server is away", "ledger: locked", "canary latency: no series")
+    """Facts and the ledger are reasons of their own; all else is samples."""
+    gaps = tuple(Gap(part=part, detail="away") for part in ("facts", "ledger", "latency"))
     found = judged(msgspec.structs.replace(twin.observed(), gaps=gaps), at=4000)
     assert [hold.reason for hold in found.held] == ["facts", "ledger", "samples"]
     assert reasons(found) <= set(get_args(Reason))
@@ -179,10 +179,9 @@ def test_a_canary_that_answers_nobody_is_aborted_where_that_can_be_known() -> No
     unseen = msgspec.structs.replace(mute, requests={"stable": mute.requests["stable"], "canary": ()})
     for seen in (mute, unseen):
         assert judged(seen, at=100).cause == "unavailable"
-        for gap in ("ledger: locked", "errors: 503", "answers: 503", "latency: no edge within 25 %", "objective: 503"):
-            assert judged(msgspec.structs.replace(seen, gaps=(gap,)), at=100).cause == "unavailable", gap
-        for gap in ("samples: 503", "requests: 503", "scrapes: 503"):
-            assert judged(msgspec.structs.replace(seen, gaps=(gap,)), at=100).verdict == "continue", gap
+        for part in ("facts", "ledger", "answers", "errors", "latency", "objective", "requests", "scrapes"):
+            found = judged(msgspec.structs.replace(seen, gaps=(Gap(part=part, detail="503"),)), at=100)
+            assert found.verdict == ("continue" if part in ("requests", "scrapes") else "abort"), part
     assert judged(mute, at=630).verdict == "continue"
 
 

@@ -15,7 +15,7 @@ from slipway import records
 from slipway.__main__ import app
 from slipway.adapters import chart
 from slipway.canary import decision, explaining
-from slipway.canary.records import Metric, Policy, Timing, Trace
+from slipway.canary.records import Gap, Metric, Policy, Timing, Trace
 from slipway.canary.units import duration
 from slipway.commands.judge_explain import terminal
 from slipway.errors import Broken
@@ -44,7 +44,7 @@ def aborted() -> Trace:
 def undecided() -> Trace:
     """So little traffic that the deadline comes first, and a Prometheus that did not answer."""
     world = World.drawn(3, 360, ALIKE, rps=0.5)
-    seen = world.observed(gaps=("Prometheus did not answer",))
+    seen = world.observed(gaps=(Gap(part="requests", detail="Prometheus did not answer"),))
     return decision.trace(rollout(), seen, POLICY, Timing(deadline=3600), T0 + 3600)
 
 

@@ -340,8 +340,13 @@ def test_an_arm_that_fell_silent_is_named() -> None:
     world = World({"stable": np.full(10, 9), "canary": np.full(10, 1)})
     seen = world.observed()
     assert grid.silences(seen, ERRORS, T0 + 120) == ()
-    assert grid.silences(seen, ERRORS, T0 + 121)[1] == "no sample of canary's requests for 21 s; one is due every 5 s"
+    assert (
+        grid.silences(seen, ERRORS, T0 + 121)[1].detail
+        == "no sample of canary's requests for 21 s; one is due every 5 s"
+    )
     unseen = msgspec.structs.replace(seen, requests={"stable": seen.requests["stable"], "canary": ()})
     assert grid.silences(unseen, ERRORS, T0 + 100) == ()
     unseen = msgspec.structs.replace(seen, requests={"canary": seen.requests["canary"]})
-    assert grid.silences(unseen, ERRORS, T0 + 100) == ("there is no sample of stable's requests",)
+    assert [gap.detail for gap in grid.silences(unseen, ERRORS, T0 + 100)] == [
+        "there is no sample of stable's requests"
+    ]

@@ -11,6 +11,7 @@ from slipway.canary.records import (
     Arm,
     Cohort,
     Counts,
+    Gap,
     Interval,
     Kind,
     Metric,
@@ -86,7 +87,7 @@ class World:
         )
 
     def observed(
-        self, *, scrape: float = 5.0, reference: float | None = 0.2, gaps: tuple[str, ...] = ()
+        self, *, scrape: float = 5.0, reference: float | None = 0.2, gaps: tuple[Gap, ...] = ()
     ) -> Observation:
         """Sample all counters at every scrape; what a cell counts has grown evenly, in whole requests."""
         return Observation(

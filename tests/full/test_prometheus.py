@@ -287,8 +287,9 @@ def test_what_prometheus_cannot_tell_is_a_gap(prometheus: str, router: tuple[Rou
     selectors = msgspec.structs.replace(found.selectors, errors=found.selectors.errors.replace("!~", "!!"))
     seen = Prometheus(prometheus, selectors, seconds=10).observe(rollout(now - 1.5), policy, now)
     assert set(seen.counts) == {"latency"}
-    (errors, objective, alive) = sorted(seen.gaps)
-    assert errors.startswith("errors: Prometheus at 127.0.0.1:")
-    assert "parse error" in errors
-    assert "0.2 s is no edge" in objective
-    assert "scraped every 1 s" in alive
+    told = {gap.part: gap.detail for gap in seen.gaps}
+    assert set(told) == {"errors", "objective", "scrapes"}
+    assert told["errors"].startswith("Prometheus at 127.0.0.1:")
+    assert "parse error" in told["errors"]
+    assert "0.2 s is no edge" in told["objective"]
+    assert "scraped every 1 s" in told["scrapes"]

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from slipway.canary import latency, scrapes
-from slipway.canary.records import ARMS, Arm, Counts, Kind, Observation, Policy, Rollout, Series
+from slipway.canary.records import ARMS, Arm, Counts, Gap, Kind, Observation, Part, Policy, Rollout, Series
 from slipway.canary.settings import Selectors, fill
 from slipway.errors import Broken
 
@@ -62,24 +62,24 @@ class Prometheus:
     def observe(self, rollout: Rollout, policy: Policy, now: float) -> Observation:
         """Read the counters of an attempt. What cannot be read stands in `gaps`, and its metric is left out."""
         end = monotonic() + self._seconds
-        asked, gaps = rollout.started - LOOKBACK, list[str]()
+        asked, gaps = rollout.started - LOOKBACK, list[Gap]()
         timed = {kind for kind in ("latency", "objective") if kind in policy.metrics}
 
         def ask(selector: str, arm: Arm = "stable", le: str = "") -> Future[list[_Found]]:
             filled = fill(selector, rollout.namespace, rollout.name, arm, le)
             return self._pool.submit(self._query, f"{filled}[{1000 * (now - asked):.0f}ms]", now, end)
 
-        def take(kind: str, futures: Mapping[Arm, Future[list[_Found]]]) -> dict[Arm, tuple[Series, ...]] | None:
+        def take(kind: Part, futures: Mapping[Arm, Future[list[_Found]]]) -> dict[Arm, tuple[Series, ...]] | None:
             try:
                 return {arm: _series(future.result(), scraped, policy) for arm, future in futures.items()}
             except Broken as error:
-                gaps.append(f"{kind}: {error.what}")
+                gaps.append(Gap(part=kind, detail=error.what))
                 return None
 
         selectors = self._selectors
         edge = self._pool.submit(self._bound, rollout, end) if "latency" in timed else None
         alive = ask(selectors.scrapes)
-        waiting = {
+        waiting: dict[Part, dict[Arm, Future[list[_Found]]]] = {
             "requests": {arm: ask(selectors.requests, arm) for arm in ARMS},
             **({"errors": {arm: ask(selectors.errors, arm) for arm in ARMS}} if "errors" in policy.metrics else {}),
             **({"answers": {arm: ask(selectors.answers, arm) for arm in ARMS}} if timed else {}),
@@ -91,8 +91,8 @@ class Prometheus:
             if edge is not None:
                 bounds["latency"] = edge.result()
         except Broken as error:
-            gaps.append(f"latency: {error.what}. {error.remedy}")
-        within = {
+            gaps.append(Gap(part="latency", detail=f"{error.what}. {error.remedy}"))
+        within: dict[Part, dict[Arm, Future[list[_Found]]]] = {
             kind: {arm: ask(selectors.within, arm, latency.pattern(bound / selectors.edge_seconds)) for arm in ARMS}
             for kind, bound in bounds.items()
         }
@@ -101,7 +101,7 @@ class Prometheus:
             scraped = _scraped(alive.result())
             since = scrapes.since(scraped.values(), policy, asked, now)
         except Broken as error:
-            gaps.append(f"scrapes: {error.what}")
+            gaps.append(Gap(part="scrapes", detail=error.what))
         read = {kind: take(kind, futures) for kind, futures in (waiting | within).items()}
         counts: dict[Kind, Mapping[Arm, Counts]] = {}
         total, bad, answers = read["requests"], read.get("errors"), read.get("answers")
@@ -112,7 +112,8 @@ class Prometheus:
             if answers is None or good is None:
                 continue
             if answers["stable"] and not good["stable"]:
-                gaps.append(f"{kind}: {bound:g} s is no edge of the router's histogram. {latency.EDGES}")
+                detail = f"{bound:g} s is no edge of the router's histogram. {latency.EDGES}"
+                gaps.append(Gap(part=kind, detail=detail))
             else:
                 counts[kind] = {arm: Counts(total=answers[arm], good=good[arm]) for arm in ARMS}
         return Observation(since=since, requests=total or {}, counts=counts, gaps=tuple(gaps))

@@ -13,7 +13,7 @@ import msgspec
 
 from slipway import records
 from slipway.canary import facts
-from slipway.canary.records import ARMS, Arm, Counts, Kind, Observation, Policy, Rollout, Series
+from slipway.canary.records import ARMS, Arm, Counts, Gap, Kind, Observation, Policy, Rollout, Series
 from slipway.errors import Broken
 
 FACTS, SAMPLES = "rollout.json", "samples.jsonl"
@@ -77,7 +77,7 @@ class Rehearsal:
         }
         requests = {arm: series[arm, "requests", None] for arm in ARMS}
         counts: dict[Kind, dict[Arm, Counts]] = {}
-        gaps = []
+        gaps = list[Gap]()
         if "errors" in policy.metrics:
             counts["errors"] = {arm: Counts(total=requests[arm], bad=series[arm, "errors", None]) for arm in ARMS}
         for kind, bound in bounds.items():
@@ -85,7 +85,7 @@ class Rehearsal:
                 continue
             good = {arm: series[arm, "within", bound] for arm in ARMS}
             if bound is None or (requests["stable"] and not good["stable"]):
-                gaps.append(f"{kind}: there is no counter of requests within {bound} s")
+                gaps.append(Gap(part=kind, detail=f"there is no counter of requests within {bound} s"))
             else:
                 counts[kind] = {arm: Counts(total=requests[arm], good=good[arm]) for arm in ARMS}
         return Observation(since=rollout.started - policy.grid, requests=requests, counts=counts, gaps=tuple(gaps))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slipway.canary.evidence import Array, Strata
-from slipway.canary.records import ARMS, Arm, Cohort, Counts, Observation, Policy, Rollout, Series
+from slipway.canary.records import ARMS, Arm, Cohort, Counts, Gap, Observation, Policy, Rollout, Series
 
 SETTLED = 2  # scrapes after its end until a cell is judged; and after `since`, until a first sample is a birth
 MISSED = 2.5  # scrapes between two samples: one may be missed, two are a silence
@@ -149,12 +149,12 @@ def matured(cohorts: Sequence[Cohort], inside: Cells, lag: float) -> Truth:
     )
 
 
-def silences(observation: Observation, policy: Policy, now: float) -> tuple[str, ...]:
+def silences(observation: Observation, policy: Policy, now: float) -> tuple[Gap, ...]:
     """Say which arms have been silent for four scrapes, though they were known; stable always is.
 
     A canary that was never seen is none: a router has no counter of a service that it has sent nothing.
     """
-    found = []
+    found = list[str]()
     for arm in ARMS:
         times = [each.times[-1] for each in observation.requests.get(arm, ()) if each.times]
         if not times and arm == "stable":
@@ -162,7 +162,7 @@ def silences(observation: Observation, policy: Policy, now: float) -> tuple[str,
         elif times and now - max(times) > SILENT * policy.scrape:
             seconds = now - max(times)
             found.append(f"no sample of {arm}'s requests for {seconds:.0f} s; one is due every {policy.scrape:g} s")
-    return tuple(found)
+    return tuple(Gap(part="requests", detail=detail) for detail in found)
 
 
 def _merged(inside: Cells, usable: Mask, counts: Mapping[Arm, tuple[Array, Array]], lag: float) -> Strata:

@@ -128,15 +128,25 @@ class Cohort(_Frozen, frozen=True, kw_only=True):
     positives: float  # sum of truth over the labelled; for a numeric truth, of what is 1 or more
 
 
+Part = Literal["facts", "ledger", "scrapes", "requests", "answers"] | Kind
+
+
+class Gap(_Frozen, frozen=True, kw_only=True):
+    """Something that a source did not say: it blocks a promotion, and never decides."""
+
+    part: Part
+    detail: str
+
+
 class Observation(_Frozen, frozen=True, kw_only=True):
-    """What the sources say at one look. `gaps` names what could not be read: it blocks a promotion, never decides."""
+    """What the sources say at one look."""
 
     since: float  # samples were asked for from here on
     requests: Mapping[Arm, tuple[Series, ...]]
     counts: Mapping[Kind, Mapping[Arm, Counts]]  # errors, latency, objective
     cohorts: tuple[Cohort, ...] = ()
     reference_share: float | None = None  # share of positives of stable before the attempt
-    gaps: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 # ---- what is answered -------------------------------------------------------------------------------------------

@@ -10,11 +10,10 @@ from slipway.canary import evidence, grid, health, planning
 from slipway.canary.evidence import Array, Strata
 from slipway.canary.grid import Truth
 from slipway.canary.health import Watch
-from slipway.canary.records import ARMS, Arm, Counts, Hold, Kind, Metric, Observation, Policy, Rollout, Timing
+from slipway.canary.records import ARMS, Arm, Counts, Gap, Hold, Kind, Metric, Observation, Policy, Rollout, Timing
 
 _NONE = Strata(*(np.zeros(0) for _ in range(5)))
-# What gaps begin with that leave the counts of all requests as they are: a canary that answers nobody still shows.
-_BESIDE = ("facts", "ledger", "errors", "answers", "latency", "objective")
+_COUNTING = ("scrapes", "requests")  # without these nobody knows whether the canary answers
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
         lag = timing.maturity + policy.settle
         truth = grid.matured(observation.cohorts, grid.cells(rollout, policy, until - lag), lag)
     unread = (*observation.gaps, *grid.silences(observation, policy, now))
-    gaps = [_unread(gap) for gap in unread]
+    gaps = [_hold(gap) for gap in unread]
     if rollout.available == 0:
         gaps.append(Hold(reason="facts", detail="no canary pod is available"))
     if inside.number.size and all((requests["stable"].broken | requests["canary"].broken).tolist()):
@@ -125,7 +124,7 @@ def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
         watches=tuple(watches),
         gaps=tuple(gaps),
         dead=health.unavailable(
-            rollout, inside, requests, policy, until, readable=all(gap.startswith(_BESIDE) for gap in unread)
+            rollout, inside, requests, policy, until, readable=all(gap.part not in _COUNTING for gap in unread)
         ),
         rate=float(requests["canary"].counted[here].sum() / seconds) if seconds else None,
     )
@@ -136,12 +135,9 @@ def _bare(kind: Kind, arms: Mapping[Arm, Counts]) -> list[Arm]:
     return [arm for arm, each in arms.items() if kind != "errors" and each.total and not (each.bad or each.good)]
 
 
-def _unread(gap: str) -> Hold:
-    """Take the source from a gap's first word; what names none is about samples."""
-    for reason in ("facts", "ledger"):
-        if gap.startswith(reason):
-            return Hold(reason=reason, detail=gap)
-    return Hold(reason="samples", detail=gap)
+def _hold(gap: Gap) -> Hold:
+    """Say what a gap blocks; all that is neither the cluster nor the ledger comes as samples."""
+    return Hold(reason=gap.part if gap.part in ("facts", "ledger") else "samples", detail=f"{gap.part}: {gap.detail}")
 
 
 def _weighed(kind: Kind, metric: Metric, strata: Strata, rollout: Rollout, policy: Policy) -> Weighed:

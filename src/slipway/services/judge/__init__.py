@@ -16,12 +16,13 @@ import msgspec
 
 from slipway.canary import decision, settings
 from slipway.canary.query import SPANS, Question, question
-from slipway.canary.records import Cohort, Hold, Observation, Policy, Reason, Rollout, Trace, Verdict
+from slipway.canary.records import Cohort, Gap, Hold, Observation, Part, Policy, Reason, Rollout, Trace, Verdict
 from slipway.errors import Broken, SlipwayError
 
 Answer = TypeVar("Answer")
 Source = Literal["facts", "samples", "ledger"]
 
+PARTS: dict[Source, Part] = {"facts": "facts", "ledger": "ledger", "samples": "requests"}
 FACTS_SECONDS = 2.0  # together within the 8 seconds that the analysis waits, with some to decide
 SOURCES_SECONDS = 5.0
 THREADS = 32
@@ -166,7 +167,7 @@ class Judge:
                 observation,
                 cohorts=cohorts or (),
                 reference_share=reference,
-                gaps=(*observation.gaps, *(f"{source}: {what}" for source, what in failed.items())),
+                gaps=(*observation.gaps, *(Gap(part=PARTS[source], detail=what) for source, what in failed.items())),
             ),
             failed,
         )
