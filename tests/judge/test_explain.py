@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.judge import worlds
 from typer.testing import CliRunner
 
-from judge import worlds
 from slipway import records
 from slipway.__main__ import app
 from slipway.adapters.rehearsal import Rehearsal

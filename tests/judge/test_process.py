@@ -15,10 +15,10 @@ import pytest
 import requests
 import yaml
 from tests.conftest import ROOT, free_port
+from tests.judge.conftest import answering
+from tests.judge.sources import BEGUN, ODD, RUNS, Cluster, Counters
 
 from canary.objects import pod, run
-from judge.conftest import answering
-from judge.sources import BEGUN, ODD, RUNS, Cluster, Counters
 from slipway.commands import judge_serve
 from slipway.errors import Broken
 

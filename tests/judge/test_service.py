@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 import requests
+from tests.judge import worlds
+from tests.judge.worlds import POLICY, QUERY, START, rehearse
 
-from judge import worlds
-from judge.worlds import POLICY, QUERY, START, rehearse
 from slipway import records
 from slipway.adapters import files
 from slipway.adapters.ledger import Ledger

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from sqlalchemy import delete
+from tests.judge.worlds import POLICY, QUERY, START
 
-from judge.worlds import POLICY, QUERY, START
 from slipway.adapters.ledger import Ledger, schema
 from slipway.canary.query import parse
 from slipway.canary.records import Interval, Metric, Rollout
