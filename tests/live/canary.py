@@ -25,7 +25,7 @@ from slipway.canary.records import Interval, Rollout
 KEY, CREDENTIAL = 32 * "k", 32 * "c"
 RATE = 600  # requests in a second
 WEIGHTS = (0.1, 0.3, 0.6)
-SCRAPE, GRID, MATURITY, DEADLINE = 0.25, 1, 2, 240  # seconds
+SCRAPE, GRID, MATURITY, DEADLINE = 0.5, 1, 2, 240  # seconds
 BEFORE_SECONDS = 5  # of stable alone
 NAMESPACE, NAME = "rehearsal", "flights"
 ENDS = {1: "promote", 0: "continue", -1: "abort", -2: "unavailable"}
