@@ -2,6 +2,7 @@
 
 records     what is known of a rollout, what was counted, what was decided
 grid        raw counters and weight intervals -> strata
+gating      what each gated step asks for
 evidence    strata -> e-processes, vectorised
 health      doubts (sample ratio, coverage, mix of truth), and whether the canary answers at all
 weighing    all of it on scales, at one look

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from scipy.optimize import minimize_scalar
 
+from slipway.canary import gating
 from slipway.canary.evidence import TOLERATED
 from slipway.canary.records import Kind, Policy, Timing
 
@@ -104,27 +105,13 @@ def _divergence(true: float, other: float) -> float:
     return true * math.log(true / other) + (1 - true) * math.log((1 - true) / (1 - other))
 
 
-def within(policy: Policy, steps: int) -> Policy:
-    """Ask for every metric at the last step at the latest: one that no step asks for would gate nothing."""
-    replace = msgspec.structs.replace
-    metrics = {
-        kind: replace(metric, required_from=min(metric.required_from, steps)) for kind, metric in policy.metrics.items()
-    }
-    return replace(policy, metrics=metrics)
-
-
-def margins(margin: float, steps: int) -> tuple[float, ...]:
-    """What each gated step asks: the last the margin, the one before twice as much, all earlier ones four times."""
-    return tuple(margin * min(4, 2 ** (steps - step)) for step in range(1, steps + 1))
-
-
 def plan(policy: Policy, timing: Timing, weights: Sequence[float], requests_per_second: float) -> Plan:
     """Say how long canaries take under a policy, by the weights of the gated steps and the traffic of both arms.
 
     A first attempt, whose every request gets its truth. Evidence is kept from step to step; the step that a metric
     waits for is the one at which it reaches the boundary, not where it began to count.
     """
-    policy = within(policy, len(weights))
+    policy = gating.within(policy, len(weights))
     steps = _passage(policy, timing, weights, requests_per_second)
     seconds = steps[-1].end
     late = not seconds <= timing.deadline
@@ -146,7 +133,7 @@ def _metric(
     policy: Policy, timing: Timing, name: Kind, weights: Sequence[float], *, step: int, traffic: float
 ) -> MetricPlan:
     metric, weight = policy.metrics[name], weights[step - 1]
-    asked = margins(metric.margin, len(weights))[step - 1]
+    asked = gating.margins(metric.margin, len(weights))[step - 1]
     maturity = _maturity(name, timing)
 
     def need(bound: float) -> Need:
@@ -180,7 +167,7 @@ def _passage(policy: Policy, timing: Timing, weights: Sequence[float], traffic: 
         for name, metric in policy.metrics.items():
             if step < metric.required_from:
                 continue
-            asked = margins(metric.margin, len(weights))[step - 1]
+            asked = gating.margins(metric.margin, len(weights))[step - 1]
             speeds = [
                 traffic * each / (PROMOTE_FACTOR * requests(metric.base, asked, 0.0, each, policy.beta))
                 for each in weights[:step]

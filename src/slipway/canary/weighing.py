@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slipway.canary import evidence, grid, health, planning
+from slipway.canary import evidence, gating, grid, health, planning
 from slipway.canary.evidence import Array, Strata
 from slipway.canary.grid import Truth
 from slipway.canary.health import Watch
@@ -73,7 +73,7 @@ def last(path: Array) -> float:
 
 def weigh(rollout: Rollout, observation: Observation, policy: Policy, timing: Timing, now: float) -> Case:
     """Work out everything that a verdict at `now` needs."""
-    policy = planning.within(policy, rollout.steps)
+    policy = gating.within(policy, rollout.steps)
     until = min(now, rollout.started + timing.deadline)
     settled = grid.SETTLED * policy.scrape
     inside = grid.closed(rollout, policy, until)
@@ -141,7 +141,7 @@ def _hold(gap: Gap) -> Hold:
 
 
 def _weighed(kind: Kind, metric: Metric, strata: Strata, rollout: Rollout, policy: Policy) -> Weighed:
-    asked = planning.margins(metric.margin, rollout.steps)
+    asked = gating.margins(metric.margin, rollout.steps)
     paths = {margin: evidence.promote(strata, margin=margin, base=metric.base) for margin in set(asked)}
     promote = tuple(paths[margin] for margin in asked)
     enough = needed(policy.beta, rollout.attempt)
