@@ -47,12 +47,18 @@ def explain(
     ```
     """
     found = _ask(judge, namespace, rollout) if trace is None else files.read_record(Trace, trace)
-    picture = explaining.picture(found)
+    try:
+        picture = explaining.picture(found)
+    except (ArithmeticError, LookupError, StopIteration, ValueError) as error:  # somebody has changed it
+        raise Broken("the parts of the trace do not fit together", "Keep what --json prints as it is.") from error
     if png is not None:
         from slipway.adapters import chart
 
-        with progress.status("drawing"):
-            chart.write(picture, png)
+        try:
+            with progress.status("drawing"):
+                chart.write(picture, png)
+        except OSError as error:
+            raise Broken(f"{png} cannot be written: {error.strerror}", "Name another file with --png.") from error
     emit(found, terminal(picture, console.width), as_json=as_json)
 
 
@@ -69,7 +75,7 @@ def _ask(judge: str, namespace: str, rollout: str) -> Trace:
     url = f"{judge.rstrip('/')}/trace"
     try:
         answer = requests.get(url, params={"namespace": namespace, "rollout": rollout}, timeout=30)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: redirected to what is no address
         raise Broken(f"no judge answers at {url}: {type(error).__name__}", remedy) from error
     if not answer.ok:
         raise Broken(f"{url} answers {answer.status_code}: {answer.text[:300]}", remedy)

@@ -59,7 +59,7 @@ def serve(
         facts, samples = Cluster(), Prometheus(prometheus, rules.selectors)
     else:
         raise Broken("the judge was not told where to look", "Name --kubernetes and --prometheus URL, or --rehearsal.")
-    url = files.read_bytes(Path(ledger)).decode().strip() if ledger and "://" not in ledger else ledger
+    url = files.read_bytes(Path(ledger)).decode(errors="replace").strip() if ledger and "://" not in ledger else ledger
     truths = FromLedger(lambda: Ledger(url, read_only=True)) if url else None
     app = application(Judge(rules.policy, facts, samples, truths))
     try:
