@@ -54,8 +54,8 @@ def plan(
     traffic = rps or known.traffic.get(environment)
     if traffic is None:
         raise Broken(f"{SETTINGS} does not say how much traffic {environment} has", "Say it there, or with --rps.")
-    if any(not 0 < each < 1 for each in weight or ()):
-        raise typer.BadParameter("a weight is a share between 0 and 1")
+    if any(not 1e-4 <= each < 1 for each in weight or ()):
+        raise typer.BadParameter("a weight is a share from 0.0001 on and below 1")
     policy = _with(_with(known.policy, "base", base or ()), "margin", margin or ())
     found = deciding.plan(policy, timing, weight or weights, traffic)
     emit(found, _table(found, environment), as_json=as_json)

@@ -14,14 +14,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from slipway import records
 from slipway.canary import planning, query, settings
 from slipway.canary.query import Question
-from slipway.canary.records import Share, Verdict
+from slipway.canary.records import Verdict
 from slipway.errors import Broken, Rejected
 from slipway.services.judge import Judge, Look
 from slipway.services.judge.meters import Meters
@@ -118,8 +118,8 @@ def _labels(found: Look) -> dict[str, str]:
 
 
 class _Traffic(msgspec.Struct):
-    rps: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
-    weight: Annotated[list[Share], msgspec.Meta(min_length=1, max_length=50)]
+    rps: Annotated[float, msgspec.Meta(ge=1e-4, le=1e9)]
+    weight: Annotated[list[Annotated[float, msgspec.Meta(ge=1e-4, lt=1)]], msgspec.Meta(min_length=1, max_length=50)]
 
 
 def _plan(judge: Judge, given: QueryParams) -> msgspec.Struct:
@@ -138,10 +138,13 @@ def _plan(judge: Judge, given: QueryParams) -> msgspec.Struct:
 async def _parameters(request: Request) -> dict[str, str]:
     """Read the parameters of the address, and of the form in a POST."""
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BYTES:
-            raise Rejected(f"the question has more than {MAX_BYTES} bytes", query.REMEDY)
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BYTES:
+                raise Rejected(f"the question has more than {MAX_BYTES} bytes", query.REMEDY)
+    except ClientDisconnect:
+        raise Rejected("the question ends in its middle", query.REMEDY) from None  # heard by nobody
     try:
         form = parse_qs(body.decode(), max_num_fields=20)
     except ValueError:
