@@ -1,17 +1,24 @@
-"""Questions that nobody should ask, and the judge's log after them."""
+"""Questions that nobody should ask, the judge's log after them, and a Prometheus that takes its time."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
+from tests.conftest import ROOT
 from typer.testing import CliRunner
 
 from judge import worlds
 from slipway.__main__ import app
+from slipway.adapters import files
+from slipway.adapters.prometheus import Prometheus
 from slipway.adapters.rehearsal import Rehearsal
+from slipway.canary import settings
+from slipway.errors import Broken
 from slipway.services.judge import Judge
 
 Serve = Callable[[Judge], str]
@@ -48,3 +55,35 @@ def test_who_hangs_up_leaves_no_traceback(capfd: pytest.CaptureFixture[str], add
         assert requests.get(f"{address}/healthz", timeout=30).ok
         time.sleep(0.05)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_answer_in_drops_is_not_waited_for() -> None:
+    """A byte comes now and then, so that the connection is never silent: it is left when the time is over."""
+    rules = settings.parse(files.parse_yaml((ROOT / "rollouts/judge.yaml").read_bytes(), "it"), "it")
+    dropped = []
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            for number in range(200):
+                connection.sendall(b" ")
+                dropped.append(number)
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        prometheus = Prometheus(f"http://127.0.0.1:{listening.getsockname()[1]}", rules.selectors)
+        with pytest.raises(Broken, match="did not answer in time"):
+            prometheus._query("up", 0.0, time.monotonic() + 0.5)
+        thread.join()
+    assert len(dropped) < 200
+
+
+def test_a_prometheus_at_no_address() -> None:
+    """It is said at the start."""
+    rules = settings.parse(files.parse_yaml((ROOT / "rollouts/judge.yaml").read_bytes(), "it"), "it")
+    with pytest.raises(Broken, match="address of Prometheus"):
+        Prometheus("http://[", rules.selectors)

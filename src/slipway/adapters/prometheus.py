@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from slipway.canary import latency, scrapes
 from slipway.canary.records import ARMS, Arm, Counts, Gap, Kind, Observation, Part, Policy, Rollout, Series
@@ -48,11 +49,19 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Prometheus:
-    """A server of the Prometheus query API. Reading an attempt ends after `seconds`, whatever the server does."""
+    """A server of the Prometheus query API. Reading an attempt ends after `seconds`, whatever the server does.
+
+    Raises:
+        Broken: `url` is no address.
+
+    """
 
     def __init__(self, url: str, selectors: Selectors, *, seconds: float = 4.5) -> None:
         self._url, self._selectors, self._seconds = url.rstrip("/"), selectors, seconds
-        self._name = f"Prometheus at {urlsplit(url).netloc.rpartition('@')[2]}"  # without a password
+        try:
+            self._name = f"Prometheus at {urlsplit(url).netloc.rpartition('@')[2]}"  # without a password
+        except ValueError:
+            raise Broken("the address of Prometheus cannot be read", "Write it as http://host:9090.") from None
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: what answers must be the server itself
         self._session.headers["Accept-Encoding"] = "identity"  # compressing costs Prometheus far more than sending
@@ -154,13 +163,13 @@ class Prometheus:
                 stream=True,
                 allow_redirects=False,
             ) as response:
-                for part in response.iter_content(1 << 16):
+                while part := response.raw.read1(1 << 16):  # what is there: to wait for so much could take for ever
                     body += part
                     if monotonic() > end or len(body) > MAX_BYTES:
                         raise late
-        except requests.Timeout:
+        except (requests.Timeout, ReadTimeoutError):
             raise late from None
-        except requests.RequestException:
+        except (requests.RequestException, HTTPError):
             raise Broken(f"{self._name} cannot be reached", REMEDY) from None
         return bytes(body)
 
