@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slipway.adapters import spool
-from slipway.adapters.spool import Full, Reader, Writer
+from slipway.adapters.spool import LOOK_SECONDS, Full, Reader, Writer
 from slipway.errors import Broken
 
 LINE = b'{"some": "line"}\n'
@@ -245,6 +245,7 @@ def test_a_file_that_was_removed_is_shipped_by_who_has_it_open(tmp_path: Path) -
     assert lines(reader) == [b"1"]
     writer.append(b"2\n")
     (tmp_path / "a-00000000.spool").unlink()
+    time.sleep(2 * LOOK_SECONDS)
     writer.append(b"3\n")
     assert left(tmp_path) == ["a-00000001.spool"]
     assert lines(reader) == [b"2", b"3"]
@@ -257,6 +258,7 @@ def test_a_folder_that_was_removed_is_a_problem(tmp_path: Path) -> None:
     writer, reader = Writer(folder, "a"), Reader(folder)
     (folder / "a-00000000.spool").unlink()
     folder.rmdir()
+    time.sleep(2 * LOOK_SECONDS)
     with pytest.raises(Full, match="No such file"):
         writer.append(LINE)
     with pytest.raises(Broken, match="spool cannot be read: No such file"):

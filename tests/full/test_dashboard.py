@@ -107,6 +107,7 @@ def bento() -> Iterator[str]:
             telemetry.requests("/predict", 422).inc()
             telemetry.feedback("stored").inc()
             telemetry.LATENCY.observe(0.002)
+            telemetry.tell()
             telemetry.SPOOL.set(4096)
 
     thread = threading.Thread(target=answer)

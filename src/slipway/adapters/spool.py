@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from time import monotonic
 
 from slipway.errors import Broken
 
 SEGMENT = 1 << 20  # bytes of a file before the next is begun
 LIMIT = 1 << 30  # bytes of all files
 PROBE = b" " * (1 << 16)  # so much must fit on the disk before a writer that failed calls itself well again
+LOOK_SECONDS = 0.2  # between two looks whether the file is still there: each costs as much as the line itself
 SUFFIX = ".spool"
 REMEDY = "A spool holds files of the service alone, on a disk that the shipper may write to."
 
@@ -35,7 +37,7 @@ class Writer:
         self._folder, self._segment, self._limit = folder, segment, limit
         self._names = (folder / f"{name}-{number:08}{SUFFIX}" for number in count())
         self._file, self._size = -1, segment  # so that a file is begun
-        self._problem = ""
+        self._problem, self._look = "", 0.0
         with suppress(Full):
             self.append(b"")
 
@@ -47,8 +49,7 @@ class Writer:
 
         """
         try:
-            # A file that somebody has removed takes lines as before, and nobody would find them.
-            if self._size >= self._segment or not os.fstat(self._file).st_nlink:
+            if self._size >= self._segment or self._removed():
                 self._begin()
             self._write(line)
         except OSError as error:
@@ -74,6 +75,15 @@ class Writer:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _removed(self) -> bool:
+        """A file that somebody has removed takes lines as before, and nobody would find them. Asked now and then."""
+        if (now := monotonic()) < self._look:
+            return False
+        if not os.fstat(self._file).st_nlink:
+            return True
+        self._look = now + LOOK_SECONDS
+        return False
 
     def _begin(self) -> None:
         if waiting(self._folder) >= self._limit:

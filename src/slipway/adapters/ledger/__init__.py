@@ -95,7 +95,8 @@ class Ledger:
             schema.predictions, schema.outcomes, schema.predictions.c.id == schema.outcomes.c.id
         )
         with self.transaction() as connection:
-            return dict(connection.execute(known.where(schema.predictions.c.id.in_(ids))).tuples().all())
+            found = connection.execute(known.where(schema.predictions.c.id.in_(ids)))
+            return {row.id: row.truth for row in found}
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
