@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from tests.conftest import ROOT
+from tests.judge import worlds
 from typer.testing import CliRunner
 
-from judge import worlds
 from slipway import records
 from slipway.__main__ import app
 from slipway.adapters.rehearsal import Rehearsal

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 from tests.conftest import ROOT
+from tests.judge import worlds
 from typer.testing import CliRunner
 
-from judge import worlds
 from slipway.__main__ import app
 from slipway.adapters import files
 from slipway.adapters.prometheus import Prometheus
