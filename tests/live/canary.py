@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import msgspec
 import requests
 import yaml
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 from live.traffic import EDGES, Flight, Traffic
 from slipway import records
@@ -91,13 +90,6 @@ def _pass(seconds: float, traffic: Traffic, recorder: "Recorder") -> None:
     while time.monotonic() < end:
         recorder.sample(traffic)
         time.sleep(SCRAPE)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
