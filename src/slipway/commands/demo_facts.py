@@ -120,7 +120,7 @@ def _truths(url: str, ids: list[str]) -> dict[str, float | None]:
     """
     from slipway.adapters.ledger import Ledger
 
-    ledger = Ledger(url)
+    ledger = Ledger(url, read_only=True)
     deadline = time.monotonic() + SHIPPED_SECONDS
     try:
         while True:
