@@ -5,7 +5,7 @@ type or a NaN (which JSON writes as null) is an error, never a default.
 """
 
 import math
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -169,13 +169,36 @@ class Package(_Frozen, frozen=True, kw_only=True):
     image_digest: Digest
 
 
-class ReleaseEvent(_Frozen, frozen=True, kw_only=True):
-    """Something that happened to a release in an environment."""
+class Evidence(_Frozen, frozen=True, kw_only=True):
+    """What an outcome rests on: the judge's last word on a canary, without its paths."""
 
-    kind: str  # proposed, promoted
+    detail: str  # one sentence for a person
+    blame: str | None  # the metric with most evidence against the canary
+    requests: dict[str, float]  # that were compared, by arm
+    seconds: float  # since the attempt began
+    abort: float  # evidence against the canary, the natural logarithm of an e-value
+    abort_needed: float
+    attempt: int
+    step: int  # the gated step, from 1
+
+
+EventKind = Literal["proposed", "promoted", "reverted", "superseded", "rolled-back", "restored"]
+Cause = Literal["verdict", "unavailable", "error", "deadline", "person"]
+
+
+class ReleaseEvent(_Frozen, frozen=True, kw_only=True):
+    """Something that happened to a release in an environment.
+
+    `rolled-back` happens to the release that was left, `restored` to the earlier one that came back in its place.
+    """
+
+    kind: EventKind
     environment: str
     at: str  # ISO 8601, UTC
-    cause: str | None  # of an outcome: verdict, unavailable, error, deadline, person
+    cause: Cause | None  # of an outcome
+    commit: str | None = None  # of `promoted`: the release commit, whose rendered manifests are those of this release
+    why: str | None = None  # in a person's words
+    evidence: Evidence | None = None
 
 
 class Release(_Frozen, frozen=True, kw_only=True):
@@ -192,6 +215,26 @@ class Stable(_Frozen, frozen=True, kw_only=True):
 
     schema_version: int = 1
     environments: dict[str, str]
+
+
+class QuarantineEvent(_Frozen, frozen=True, kw_only=True):
+    """A digest was barred from release, or let in again."""
+
+    kind: Literal["quarantined", "lifted"]
+    what: Literal["image", "bento", "model", "recipe"]
+    digest: Digest
+    version: str  # of the release that it was quarantined with
+    environment: str
+    at: str  # ISO 8601, UTC
+    cause: Cause
+    why: str | None = None  # of `lifted`, in a person's words
+
+
+class Quarantine(_Frozen, frozen=True, kw_only=True):
+    """releases/quarantine.json: append-only; the last event of a digest says whether it is barred."""
+
+    schema_version: int = 1
+    events: tuple[QuarantineEvent, ...] = ()
 
 
 class CheckedMonth(_Frozen, frozen=True, kw_only=True):

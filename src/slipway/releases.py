@@ -6,16 +6,18 @@ each environment, the release to go back to.
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
 from slipway.errors import Rejected
-from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent, Stable
+from slipway.records import Bundle, Cause, GateDecision, Package, Release, ReleaseEvent, Stable
 
 FIRST = "1.0.0"
 _PART = "(0|[1-9][0-9]{0,8})"
 _VERSION = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
-PROPOSED, PROMOTED = "proposed", "promoted"
+PROPOSED: Literal["proposed"] = "proposed"
+PROMOTED: Literal["promoted"] = "promoted"
 CAUSES = ("verdict", "person")  # of a promotion
 PRODUCTION = "production"  # whose stable is the champion
 
@@ -117,7 +119,7 @@ def in_flight(existing: Mapping[str, Release], environment: str) -> str | None:
     return next(flying, None)
 
 
-def promote(release: Release, stable: Stable, environment: str, at: str, cause: str) -> tuple[Release, Stable]:
+def promote(release: Release, stable: Stable, environment: str, at: str, cause: Cause) -> tuple[Release, Stable]:
     """Record that the release in flight became the stable of an environment.
 
     Raises:

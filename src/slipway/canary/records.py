@@ -83,6 +83,7 @@ class Rollout(_Frozen, frozen=True, kw_only=True):
     steps: Annotated[int, msgspec.Meta(ge=1)]  # gated steps in all
     available: Annotated[int, msgspec.Meta(ge=0)]  # canary pods that could answer
     unavailable_since: float | None  # since when none could
+    rollback: bool = False  # a person's way back to an earlier release: not judged, `slipway.dev/rollback` says so
 
     @property
     def started(self) -> float:

@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from slipway import releases
+from slipway import records, releases
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, TrackingUri, emit, shelf
 from slipway.commands.release import Environment
 from slipway.errors import Rejected
 
 
-def _known(cause: str) -> str:
+def _known(cause: records.Cause) -> records.Cause:
     if cause not in releases.CAUSES:
         raise typer.BadParameter(f"{cause!r} is none of {', '.join(releases.CAUSES)}")
     return cause
 
 
-Cause = Annotated[str, typer.Option(callback=_known, help=f"Why: {' or '.join(releases.CAUSES)}.")]
+Cause = Annotated[records.Cause, typer.Option(callback=_known, help=f"Why: {' or '.join(releases.CAUSES)}.")]
 
 
 def promote(

@@ -1,17 +1,17 @@
-"""The folder releases/: one record per version, and the recorded stable of each environment."""
+"""The folder releases/: one record per version, the recorded stable of each environment, and the quarantine."""
 
 from pathlib import Path
 
 from slipway.adapters import files
-from slipway.records import Release, Stable
+from slipway.records import Quarantine, Release, Stable
 
 FOLDER = Path("releases")
-STABLE = "stable.json"
+STABLE, QUARANTINE = "stable.json", "quarantine.json"
 
 
 def existing(root: Path) -> dict[str, Release]:
     """Every release record, by version."""
-    paths = (path for path in (root / FOLDER).glob("*.json") if path.name != STABLE)
+    paths = (path for path in (root / FOLDER).glob("*.json") if path.name not in (STABLE, QUARANTINE))
     return {path.stem: files.read_record(Release, path) for path in paths}
 
 
@@ -34,3 +34,14 @@ def write(root: Path, record: Release) -> None:
 def write_stable(root: Path, recorded: Stable) -> None:
     """Write the recorded stable."""
     files.write_record(root / FOLDER / STABLE, recorded)
+
+
+def quarantine(root: Path) -> Quarantine:
+    """What is barred from release; nothing before the first abort."""
+    path = root / FOLDER / QUARANTINE
+    return files.read_record(Quarantine, path) if path.exists() else Quarantine()
+
+
+def write_quarantine(root: Path, barred: Quarantine) -> None:
+    """Write what is barred from release."""
+    files.write_record(root / FOLDER / QUARANTINE, barred)

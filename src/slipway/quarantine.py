@@ -1,0 +1,1 @@
+"""What must not be released again. Pure decisions over records."""
