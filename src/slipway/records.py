@@ -217,11 +217,14 @@ class Stable(_Frozen, frozen=True, kw_only=True):
     environments: dict[str, str]
 
 
+Part = Literal["image", "bento", "model", "recipe"]  # of a release, by whose digest it may be barred
+
+
 class QuarantineEvent(_Frozen, frozen=True, kw_only=True):
     """A digest was barred from release, or let in again."""
 
     kind: Literal["quarantined", "lifted"]
-    what: Literal["image", "bento", "model", "recipe"]
+    what: Part
     digest: Digest
     version: str  # of the release that it was quarantined with
     environment: str
