@@ -3,15 +3,18 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slipway.adapters import files
-from slipway.commands import manifests
+from slipway.commands import manifests, shelf
 from slipway.errors import Rejected
 from slipway.manifests import tree
+from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent
 
-RELEASED = "ghcr.io/example/flights:1.2.3@sha256:" + 64 * "a"
+DIGEST = "sha256:" + 64 * "a"
+RELEASED = f"ghcr.io/example/flights:1.2.3@{DIGEST}"
 
 
 @pytest.fixture
@@ -38,6 +41,65 @@ def test_a_released_copy_passes(copy: Path, capsys: pytest.CaptureFixture[str]) 
     manifests.check(copy)
     assert capsys.readouterr().out.count(RELEASED) == 2
     assert not (copy / "k8s/rendered/production/README.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("happened", "environment", "holds"),
+    [
+        (["proposed", "promoted"], "production", True),
+        (["proposed", "promoted", "rolled-back", "restored"], "production", True),
+        (["proposed", "promoted"], "staging", False),
+        (["proposed"], "production", False),
+        (["proposed", "reverted"], "production", False),
+        ([], "production", False),
+    ],
+)
+def test_a_rollback_leads_to_what_was_promoted_there(
+    copy: Path, happened: list[str], environment: str, *, holds: bool
+) -> None:
+    """A rendered rollback passes if releases/ says that its image was promoted in that environment."""
+    proposed = files.read_texts(copy / "k8s/next/production", "*.yaml")
+    back = tree.with_rollback(tree.with_image(proposed, RELEASED), DIGEST)
+    files.write_texts(copy / "k8s/rendered/production", back)
+    if happened:
+        shelf.write(copy, _release(happened, environment))
+    if holds:
+        manifests.check(copy)
+    else:
+        with pytest.raises(Rejected, match=r"k8s/rendered/production: Deployment/flights: .* was never promoted there"):
+            manifests.check(copy)
+
+
+def _release(happened: list[Any], environment: str) -> Release:
+    bundle = Bundle(
+        version="1.2.3",
+        source_commit=40 * "c",
+        data_digest="md5:0",
+        recipe_digest=DIGEST,
+        model_digest=DIGEST,
+        request_version=1,
+    )
+    gate = GateDecision(
+        accepted=True,
+        first=True,
+        model_digest=DIGEST,
+        champion=None,
+        base=40 * "b",
+        thresholds_digest=DIGEST,
+        guards_changed=(),
+        checks=(),
+        latency_ms=0.1,
+        model_bytes=1,
+        comparison=None,
+    )
+    return Release(
+        package=Package(bundle=bundle, bento_digest=DIGEST, image_digest=DIGEST),
+        gate=gate,
+        events=tuple(
+            ReleaseEvent(kind=kind, environment=environment, at="2013-05-01T00:00:00+00:00", cause="person")
+            for kind in happened
+        ),
+    )
 
 
 def test_every_problem_is_told_at_once(copy: Path) -> None:

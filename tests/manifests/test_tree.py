@@ -4,16 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from slipway import manifests
 from slipway.errors import Broken
 from slipway.manifests import tree
 
+ROOT = Path(__file__).parents[2]
 RELEASED = "ghcr.io/example/flights:1.2.3@sha256:" + 64 * "a"
 NEXT = {
-    "deployment.yaml": "spec:\n  containers:\n  - image: ghcr.io/example/flights"
+    "deployment.yaml": "kind: Deployment\nmetadata:\n  name: flights\nspec:\n  containers:\n"
+    + "  - image: ghcr.io/example/flights"
     + tree.UNRELEASED
     + "\n    name: flights\n",
-    "service.yaml": "spec:\n  ports: []\n",
+    "service.yaml": "kind: Service\nmetadata:\n  name: flights\nspec:\n  ports: []\n",
 }
+DIGEST = "sha256:" + 64 * "a"
 
 
 def test_a_release_changes_one_line() -> None:
@@ -22,7 +26,7 @@ def test_a_release_changes_one_line() -> None:
     assert tree.image_of(released) == RELEASED
     assert released["service.yaml"] == NEXT["service.yaml"]
     before, after = NEXT["deployment.yaml"].splitlines(), released["deployment.yaml"].splitlines()
-    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [(before[2], f"  - image: {RELEASED}")]
+    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [(before[5], f"  - image: {RELEASED}")]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_only_a_release_names_an_image() -> None:
 def test_staging_follows_and_production_does_not() -> None:
     """A merge that changes k8s/next changes staging with it, and leaves production as it was released."""
     running = tree.with_image(NEXT, RELEASED)
-    changed = {**NEXT, "service.yaml": "spec:\n  ports: [80]\n"}
+    changed = {**NEXT, "service.yaml": NEXT["service.yaml"].replace("[]", "[80]")}
     assert tree.faults("staging", NEXT, running) == []
     assert "more than the image" in tree.faults("staging", changed, running)[0]
     assert tree.faults("production", changed, running) == []
@@ -82,12 +86,96 @@ def test_staging_follows_and_production_does_not() -> None:
 
 def test_the_unreleased_image_is_that_of_the_sources() -> None:
     """k8s/base names the image that `faults` looks for, in one line of all sources."""
-    root = Path(__file__).parents[2]
     sources = [
         path.read_text()
         for folder in ("k8s/base", "k8s/overlays", "rollouts")
-        for path in (root / folder).rglob("*")
+        for path in (ROOT / folder).rglob("*")
         if path.is_file()
     ]
     (image,) = tree.images(sources)
     assert image.endswith(tree.UNRELEASED)
+
+
+def test_a_rollback_is_one_annotation_of_the_deployment() -> None:
+    """`with_rollback` adds it, beside others that are there, and changes no other byte."""
+    released = tree.with_image(NEXT, RELEASED)
+    back = tree.with_rollback(released, DIGEST)
+    before, after = released["deployment.yaml"], back["deployment.yaml"]
+    added = f"  annotations:\n    slipway.dev/rollback: {DIGEST}\n"
+    assert after == before.replace("metadata:\n", f"metadata:\n{added}")
+    assert back["service.yaml"] == released["service.yaml"]
+    assert tree.objects(back)[0]["metadata"]["annotations"] == {tree.ROLLBACK: DIGEST}
+    other = before.replace("metadata:\n", "metadata:\n  annotations:\n    a: b\n")
+    both = tree.with_rollback({**released, "deployment.yaml": other}, DIGEST)
+    assert tree.objects(both)[0]["metadata"]["annotations"] == {"a": "b", tree.ROLLBACK: DIGEST}
+
+
+def test_the_shipped_deployment_can_go_back() -> None:
+    """The real manifests take the annotation where the cluster reads it."""
+    for name in tree.ENVIRONMENTS:
+        shipped = {path.name: path.read_text() for path in (ROOT / "k8s/next" / name).glob("*.yaml")}
+        back = tree.with_rollback(tree.with_image(shipped, RELEASED), DIGEST)
+        (deployment,) = (each for each in tree.objects(back) if each["kind"] == "Deployment")
+        assert deployment["metadata"]["annotations"][tree.ROLLBACK] == DIGEST
+        assert manifests.check(tree.objects(back)) == []
+        assert tree.faults(name, shipped, back, {DIGEST}) == []
+
+
+def test_only_to_the_image_that_runs_and_once() -> None:
+    """Another digest, a second rollback and a tree without exactly one Deployment are refused."""
+    released = tree.with_image(NEXT, RELEASED)
+    for digest in ("sha256:" + 64 * "b", DIGEST[:-1], DIGEST.removeprefix("sha256:"), ""):
+        with pytest.raises(Broken, match="the manifests run"):
+            tree.with_rollback(released, digest)
+    with pytest.raises(Broken, match="already"):
+        tree.with_rollback(tree.with_rollback(released, DIGEST), DIGEST)
+    for wrong in (
+        {**released, "other.yaml": released["deployment.yaml"]},
+        {"job.yaml": released["deployment.yaml"].replace("Deployment", "Job")},
+    ):
+        with pytest.raises(Broken, match="Deployments"):
+            tree.with_rollback(wrong, DIGEST)
+
+
+def _back(kind: str, digest: str, path: str = "metadata:\n") -> dict[str, str]:
+    """A released tree with a rollback on some object, as a hand might have put it there."""
+    name = {"Deployment": "deployment.yaml", "Service": "service.yaml"}[kind]
+    released = tree.with_image(NEXT, RELEASED)
+    indent = len(path) - len(path.lstrip()) + 2
+    added = f"{path}{indent * ' '}annotations:\n{indent * ' '}  {tree.ROLLBACK}: {digest}\n"
+    return {**released, name: released[name].replace(path, added, 1)}
+
+
+@pytest.mark.parametrize(
+    ("rendered", "says"),
+    [
+        (_back("Deployment", DIGEST), None),
+        (_back("Deployment", "sha256:" + 64 * "b"), "not the image's digest"),
+        (_back("Deployment", "1"), "not the image's digest"),
+        (_back("Service", DIGEST), "belongs on the Deployment"),
+        (_back("Deployment", DIGEST, "spec:\n"), "belongs on the Deployment"),
+    ],
+)
+def test_a_rollback_that_may_run(rendered: dict[str, str], says: str | None) -> None:
+    """On the Deployment and to its own image; and that image was promoted here before."""
+    for name in tree.ENVIRONMENTS:
+        problems = [problem for problem in tree.faults(name, NEXT, rendered, {DIGEST}) if tree.ROLLBACK in problem]
+        assert len(problems) == (says is not None)
+        assert all(says in problem for problem in problems if says)
+    assert "never promoted" in tree.faults("production", NEXT, _back("Deployment", DIGEST), {"sha256:other"})[0]
+
+
+def test_no_source_goes_back() -> None:
+    """In k8s/next an annotation would wave every later release through."""
+    proposed = _back("Deployment", DIGEST)
+    assert any("only a rollback writes it" in problem for problem in tree.faults("production", proposed, {}))
+
+
+def test_a_rollback_waves_no_change_through() -> None:
+    """Staging keeps its rollback while its sources stay, and loses it with the first change that they bring."""
+    back = tree.with_rollback(tree.with_image(NEXT, RELEASED), DIGEST)
+    assert tree.followed(NEXT, back) == back
+    assert tree.faults("staging", NEXT, back, {DIGEST}) == []
+    changed = {**NEXT, "service.yaml": NEXT["service.yaml"].replace("[]", "[80]")}
+    assert tree.followed(changed, back) == tree.with_image(changed, RELEASED)
+    assert "more than the image" in tree.faults("staging", changed, back, {DIGEST})[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from slipway import manifests
 from slipway.adapters import files, kustomize
-from slipway.commands import Json, Root, emit
+from slipway.commands import Json, Root, emit, shelf
 from slipway.errors import Rejected
 from slipway.manifests import delivery, tree
 from slipway.manifests.environment import Environment
@@ -26,7 +26,8 @@ def check(root: Root = Path(), *, as_json: Json = False) -> None:
     for name in tree.ENVIRONMENTS:
         proposed, rendered = _read(root, "next", name), _read(root, "rendered", name)
         environment, found = manifests.examine(tree.objects(proposed))
-        problems += [f"k8s/next/{name}: {problem}" for problem in found] + tree.faults(name, proposed, rendered)
+        problems += [f"k8s/next/{name}: {problem}" for problem in found]
+        problems += tree.faults(name, proposed, rendered, _promoted(root, name))
         environments |= {name: environment} if environment else {}
         running[name] = tree.image_of(rendered) if rendered else None
     if len(environments) == len(tree.ENVIRONMENTS):
@@ -53,12 +54,21 @@ def render(root: Root = Path(), *, as_json: Json = False) -> None:
         files.write_texts(root / "k8s" / "next" / name, proposed)
         running[name] = tree.image_of(rendered) if rendered else None
         if name == tree.FOLLOWING and rendered:
-            files.write_texts(root / "k8s" / "rendered" / name, tree.with_image(proposed, tree.image_of(rendered)))
+            files.write_texts(root / "k8s" / "rendered" / name, tree.followed(proposed, rendered))
     _emit(running, as_json=as_json)
 
 
 def _read(root: Path, folder: str, name: str) -> dict[str, str]:
     return files.read_texts(root / "k8s" / folder / name, "*.yaml")
+
+
+def _promoted(root: Path, name: str) -> set[str]:
+    """Digests of the images that were ever promoted in an environment."""
+    return {
+        release.package.image_digest
+        for release in shelf.existing(root).values()
+        if any(event.kind == "promoted" and event.environment == name for event in release.events)
+    }
 
 
 def _emit(running: dict[str, str | None], *, as_json: bool) -> None:

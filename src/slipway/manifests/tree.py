@@ -5,7 +5,7 @@ the same text with a released image, or no manifest at all before the first rele
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -18,7 +18,9 @@ ENVIRONMENTS = ("staging", "production")
 FOLLOWING = "staging"  # the environment that a merge may change
 UNRELEASED = ":0.0.0@sha256:" + 64 * "0"  # ends the reference in k8s/base, and must never be applied
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9./_:-]*:(?P<version>\d+\.\d+\.\d+)@(?P<digest>sha256:[0-9a-f]{64})")
+ROLLBACK = "slipway.dev/rollback"  # on the Deployment: a person goes back to the image of this digest
 _IMAGE_LINE = re.compile(r"^(\s*(?:- )?image: )(\S+)$", re.MULTILINE)
+_DEPLOYMENT = re.compile(r"^kind: Deployment\nmetadata:\n(  annotations:\n(?:    .*\n)+)?", re.MULTILINE)
 
 
 def parse(text: str, origin: str) -> list[dict[str, Any]]:
@@ -78,20 +80,77 @@ def with_image(tree: Tree, reference: str) -> dict[str, str]:
     return {name: _IMAGE_LINE.sub(lambda match: match[1] + reference, text) for name, text in tree.items()}
 
 
-def faults(name: str, proposed: Tree, rendered: Tree) -> list[str]:
+def with_rollback(tree: Tree, digest: str) -> dict[str, str]:
+    """Copy a tree, its Deployment saying that a person goes back to the image of `digest`: the judge lets it pass.
+
+    Raises:
+        Broken: the tree runs another image, has no Deployment or several, or says so already.
+
+    """
+    if not image_of(tree).endswith(f"@{digest}"):
+        raise Broken(f"the manifests run {image_of(tree)}, not {digest}", "Go back to the image that they run.")
+    if rollbacks(tree):
+        raise Broken(f"the manifests carry {ROLLBACK} already", "Take them as their release made them.")
+    places = [name for name in sorted(tree) for _ in _DEPLOYMENT.finditer(tree[name])]
+    if len(places) != 1:
+        raise Broken(f"the manifests hold {len(places)} Deployments", "Render them with `slipway manifests render`.")
+
+    def annotated(found: re.Match[str]) -> str:
+        others = found[1] or "  annotations:\n"
+        return f"kind: Deployment\nmetadata:\n{others}    {ROLLBACK}: {digest}\n"
+
+    return {name: _DEPLOYMENT.sub(annotated, text) for name, text in tree.items()}
+
+
+def rollbacks(tree: Tree) -> list[tuple[str, str | None]]:
+    """Objects that say that a person goes back, as "Kind/name", and to which digest; None: not where it counts."""
+    found = []
+    for each in objects(tree):
+        metadata, times = each.get("metadata") or {}, yaml.safe_dump(each).count(ROLLBACK)
+        digest = (metadata.get("annotations") or {}).get(ROLLBACK)
+        if times:
+            counts = times == 1 and each.get("kind") == "Deployment"
+            found.append((f"{each.get('kind')}/{metadata.get('name')}", digest if counts else None))
+    return found
+
+
+def followed(proposed: Tree, rendered: Tree) -> dict[str, str]:
+    """Give `proposed` the image of `rendered`, and its rollback where nothing else differs.
+
+    What differs is a change that nobody has judged: a rollback must not wave it through.
+    """
+    fresh = with_image(proposed, image_of(rendered))
+    return dict(rendered) if _goes_back(fresh, rendered) else fresh
+
+
+def faults(name: str, proposed: Tree, rendered: Tree, promoted: Container[str] = ()) -> list[str]:
     """Say what is wrong with the trees of environment `name`: `proposed` in k8s/next, `rendered` in k8s/rendered.
 
     Staging follows the sources with each merge; production is what its last release made of them, and the rules of that
-    day held for it.
+    day held for it. A rollback leads to an image whose digest is among those that were `promoted` there.
     """
     problems = []
     if not image_of(proposed).endswith(UNRELEASED):
         problems.append(f"k8s/next/{name}: image: must end with {UNRELEASED}; only a release names an image")
+    problems += [f"k8s/next/{name}: {where}: {ROLLBACK}: only a rollback writes it" for where, _ in rollbacks(proposed)]
     if not rendered:
         return problems
-    image = image_of(rendered)
+    at, image = f"k8s/rendered/{name}", image_of(rendered)
     if image.endswith(UNRELEASED) or not REFERENCE.fullmatch(image):
-        problems.append(f"k8s/rendered/{name}: image: {image!r} was never released and must not be applied")
-    elif name == FOLLOWING and rendered != with_image(proposed, image):
-        problems.append(f"k8s/rendered/{name}: differs from k8s/next/{name} in more than the image")
+        return [*problems, f"{at}: image: {image!r} was never released and must not be applied"]
+    for where, digest in rollbacks(rendered):
+        if digest is None:
+            problems.append(f"{at}: {where}: {ROLLBACK}: belongs on the Deployment; elsewhere it outlives its image")
+        elif not image.endswith(f"@{digest}"):
+            problems.append(f"{at}: {where}: {ROLLBACK}: {digest} is not the image's digest")
+        elif digest not in promoted:
+            problems.append(f"{at}: {where}: {ROLLBACK}: {digest} was never promoted there, releases/ says")
+    if name == FOLLOWING and rendered != followed(proposed, rendered):
+        problems.append(f"{at}: differs from k8s/next/{name} in more than the image")
     return problems
+
+
+def _goes_back(fresh: Tree, rendered: Tree) -> bool:
+    """Whether `rendered` is `fresh` with a rollback, and nothing else."""
+    digest = image_of(rendered).rpartition("@")[2]
+    return bool(rollbacks(rendered)) and rendered == with_rollback(fresh, digest)
