@@ -1,7 +1,9 @@
 """Git, by its own command line: read any commit, commit a few paths, push by compare-and-swap."""
 
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from slipway.errors import Broken, Rejected
@@ -39,6 +41,22 @@ class Repository:
         """The text of a file in a commit, or None where that commit has no such file."""
         done = self._run("show", f"{reference}:{path}")
         return None if done.returncode else done.stdout
+
+    def blobs(self, ids: Iterable[str]) -> dict[str, str]:
+        """The texts of many objects, by their ids, read by one process."""
+        asked = sorted(set(ids))
+        command = ["git", "cat-file", "--batch"]
+        done = subprocess.run(command, cwd=self.root, input="\n".join(asked).encode(), capture_output=True, check=False)
+        if done.returncode:
+            raise Broken(f"git cat-file failed in {self.root}: {done.stderr.decode().strip()}", "Mend what git names.")
+        texts, stream = {}, BytesIO(done.stdout)
+        for each in asked:
+            told = stream.readline().decode().split()[-1]
+            if told == "missing":
+                raise Broken(f"{self.root} lacks the object {each}", "Fetch it: git fetch --refetch, or clone again.")
+            texts[each] = stream.read(int(told)).decode()
+            stream.readline()
+        return texts
 
     def fetch(self) -> None:
         """Bring the remote branch's state here."""
