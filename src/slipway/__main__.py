@@ -18,6 +18,7 @@ from slipway.commands import (
     console,
     demo,
     gate,
+    history,
     judge_explain,
     judge_plan,
     judge_serve,
@@ -62,6 +63,7 @@ for verb in (
     push.push,
     release.release,
     promote.promote,
+    history.history,
     serve.serve,
 ):
     app.command()(verb)

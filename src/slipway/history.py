@@ -4,7 +4,7 @@ A revision is a commit that changed `releases/`; what it added to the records ar
 the commits, so that no machine's clock decides what came first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from heapq import merge
 from typing import Literal
 
@@ -32,6 +32,7 @@ class Revision(_Frozen, frozen=True, kw_only=True):
 class Noted(_Frozen, frozen=True, kw_only=True):
     """An event, and the commit that wrote it."""
 
+    number: int  # among all events, in the order in which they were written
     version: str
     event: ReleaseEvent
     commit: str
@@ -43,7 +44,7 @@ class Span(_Frozen, frozen=True, kw_only=True):
 
     environment: str
     version: str
-    came: Noted  # promoted or restored
+    began: Noted  # promoted or restored
     left: Noted | None  # the promotion or restoration of another, or the rollback from this one; None: live now
 
 
@@ -52,7 +53,7 @@ class Attempt(_Frozen, frozen=True, kw_only=True):
 
     environment: str
     version: str
-    proposed: Noted
+    began: Noted  # proposed
     ends: tuple[Noted, ...]  # reverted or superseded, or one after the other; none while it is in flight
 
 
@@ -69,18 +70,17 @@ State = Literal["live", "in flight", "reverted", "superseded", "not there"]
 
 def noted(revisions: Iterable[Revision]) -> list[Noted]:
     """List the events in the order in which commits wrote them, given the commits from the first to the last."""
-    known: dict[str, Sequence[ReleaseEvent]] = {}
+    seen: dict[str, int] = {}
     found: list[Noted] = []
     for revision in revisions:
         new = [
-            [
-                Noted(version=version, event=event, commit=revision.commit, who=revision.who)
-                for event in release.events[len(known.get(version, ())) :]
-            ]
+            [(version, event) for event in release.events[seen.get(version, 0) :]]
             for version, release in revision.releases.items()
         ]
-        found += merge(*new, key=lambda one: (one.event.at, ORDER.index(one.event.kind)))
-        known |= {version: release.events for version, release in revision.releases.items()}
+        for version, event in merge(*new, key=lambda one: (one[1].at, ORDER.index(one[1].kind))):
+            one = Noted(number=len(found), version=version, event=event, commit=revision.commit, who=revision.who)
+            found.append(one)
+        seen |= {version: len(release.events) for version, release in revision.releases.items()}
     return found
 
 
@@ -91,11 +91,11 @@ def tell(events: Iterable[Noted]) -> History:
     for one in events:
         kind, place = one.event.kind, (one.event.environment, one.version)
         if kind == "proposed":
-            attempts[place] = Attempt(environment=place[0], version=one.version, proposed=one, ends=())
+            attempts[place] = Attempt(environment=place[0], version=one.version, began=one, ends=())
         elif kind in ("promoted", "restored"):
             attempts.pop(place, None)
             _leave(spans, place[0], one)
-            spans.append(Span(environment=place[0], version=one.version, came=one, left=None))
+            spans.append(Span(environment=place[0], version=one.version, began=one, left=None))
         elif kind == "rolled-back":
             _leave(spans, place[0], one)
         elif place in attempts:
@@ -125,3 +125,30 @@ def state(events: Iterable[Noted], version: str, environment: str, at: str) -> S
             last = attempt.ends[-1].event.kind if attempt.ends else "in flight"
             return last if last in ("in flight", "reverted", "superseded") else "not there"
     return "not there"
+
+
+BECAUSE = {
+    "verdict": "on the judge's verdict",
+    "unavailable": "because it did not serve",
+    "error": "because of an error",
+    "deadline": "at the deadline",
+    "person": "by a person",
+    None: "",
+}
+
+
+def sentence(one: Noted) -> str:
+    """Say what happened, why, and which commit of whom says so."""
+    event = one.event
+    done = " ".join(filter(None, (event.kind, BECAUSE[event.cause], f"({one.commit[:8]} {one.who})")))
+    told = " ".join(filter(None, (event.why, event.evidence.detail if event.evidence else None)))
+    return f"{done}: {told}" if told else done
+
+
+def departure(span: Span) -> str | None:
+    """Say why a release left; None where it is live."""
+    if span.left is None:
+        return None
+    return (
+        sentence(span.left) if span.left.version == span.version else f"{span.left.version} was {span.left.event.kind}"
+    )
