@@ -140,7 +140,7 @@ BECAUSE = {
 def sentence(one: Noted) -> str:
     """Say what happened, why, and which commit of whom says so."""
     event = one.event
-    done = " ".join(filter(None, (event.kind, BECAUSE[event.cause], f"({one.commit[:8]} {one.who})")))
+    done = " ".join(filter(None, (event.kind.replace("-", " "), BECAUSE[event.cause], f"({one.commit[:8]} {one.who})")))
     told = " ".join(filter(None, (event.why, event.evidence.detail if event.evidence else None)))
     return f"{done}: {told}" if told else done
 
