@@ -23,12 +23,16 @@ Verdict = tuple[bool, str]
 
 @dataclass(frozen=True)
 class Candidate:
-    """The model that asks to be let in. `problems`: why what is at hand cannot be believed, empty when it can."""
+    """The model that asks to be let in.
+
+    `barred`: why it or the recipe that made it is quarantined; `problems`: why what is at hand cannot be believed.
+    """
 
     model_digest: str
     metrics: Metrics | None
     latency_ms: float
     model_bytes: int
+    barred: tuple[str, ...]
     problems: tuple[str, ...] = ()
 
 
@@ -58,6 +62,7 @@ def decide(
     checks = (
         _evidence(candidate, policy),
         _champion(champion, first=first),
+        _quarantine(candidate),
         *_rules(candidate, comparison, policy),
     )
     return GateDecision(
@@ -109,6 +114,13 @@ def _champion(champion: Comparison | Incomparable | None, *, first: bool) -> Che
                 f" from {comparison.first} to {comparison.last}"
             )
     return Check(name="champion", passed=passed, detail=detail)
+
+
+def _quarantine(candidate: Candidate) -> Check:
+    if candidate.barred:
+        remedy = "change the recipe, or let it in with `slipway quarantine lift DIGEST --why TEXT`"
+        return Check(name="quarantine", passed=False, detail=f"{'; '.join(candidate.barred)}: {remedy}")
+    return Check(name="quarantine", passed=True, detail="neither the model nor the recipe is barred")
 
 
 def _rules(candidate: Candidate, comparison: Comparison | None, policy: Policy) -> Iterable[Check]:

@@ -288,7 +288,7 @@ class Comparison(_Frozen, frozen=True, kw_only=True):
 class Check(_Frozen, frozen=True, kw_only=True):
     """One rule of the gate and what became of it; `passed` is None where nothing was judged, `detail` says why."""
 
-    name: str  # evidence, champion, or a key of `gate` in params.yaml
+    name: str  # evidence, champion, quarantine, or a key of `gate` in params.yaml
     passed: bool | None
     detail: str
 

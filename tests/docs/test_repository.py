@@ -99,7 +99,7 @@ def test_the_page_sets_up_remotes(tmp_path: Path) -> None:
 def test_the_decision_shown_is_the_one_of_this_model() -> None:
     """The page shows the gate's rules, and the model and numbers that the last training has measured."""
     shown = TRAINING.partition("## The gate")[2].partition("```text\n")[2].partition("```")[0]
-    assert [line.split()[1] for line in shown.splitlines()[1:]] == ["evidence", "champion", *gate.RULES]
+    assert [line.split()[1] for line in shown.splitlines()[1:]] == ["evidence", "champion", "quarantine", *gate.RULES]
     metrics = json.loads((ROOT / "artifacts/metrics.json").read_text())
     assert metrics["model_digest"] in shown, "run `slipway gate` for the new model, and show what it prints"
     for name in ("auc", "calibration_error"):

@@ -13,11 +13,13 @@ import pytest
 from challengers.models import CASES, TEST, TRAIN, Case
 from slipway import digests
 from slipway.adapters import files, mlflow
+from slipway.commands.agreed import Agreed
 from slipway.commands.evidence import judge
 from slipway.gate import RULES, Policy
 from slipway.params import Gate
 from slipway.records import GateDecision, ModelInfo
 
+FREE = Agreed(40 * "b", {})  # nothing is quarantined
 SMALL = Path(__file__).parents[1] / "small" / "params.yaml"
 
 
@@ -85,7 +87,7 @@ def test_every_rule_has_a_challenger() -> None:
 
 def test_twin_of_the_champion_is_accepted(champion: Path, registries: dict[bool, str]) -> None:
     """With every rule on, a model that is the champion's equal passes: what follows is refused for its own fault."""
-    decision = judge(champion, registries[False], policy(champion), (), first=False)
+    decision = judge(champion, registries[False], policy(champion), FREE, (), first=False)
 
     assert decision.accepted, refusing(decision)
     assert all(check.passed for check in decision.checks)
@@ -100,8 +102,8 @@ def test_rule_refuses_and_only_it(rule: str, make: Callable[[Case], Path], regis
     if rule == "budget.latency_ms":  # no model is that fast: no clock decides this test
         limits[rule] = 1e-9
 
-    on = judge(root, uri, policy(root, case.also, **limits), (), first=case.first)
-    off = judge(root, uri, policy(root, (*case.also, rule), **limits), (), first=case.first)
+    on = judge(root, uri, policy(root, case.also, **limits), FREE, (), first=case.first)
+    off = judge(root, uri, policy(root, (*case.also, rule), **limits), FREE, (), first=case.first)
 
     assert not on.accepted
     assert refusing(on) == {rule}
@@ -121,7 +123,7 @@ def test_champion_that_has_seen_the_window_cannot_be_compared(
     project.flights(lambda flights: flights.filter(days <= 15), "2013-02")
     project.flights(lambda flights: flights.filter(days > 15), TRAIN).run()
 
-    decision = judge(project.root, registries[False], policy(project.root), (), first=False)
+    decision = judge(project.root, registries[False], policy(project.root), FREE, (), first=False)
 
     assert refusing(decision) == {"champion"}
     assert "leaves 0 days" in next(check.detail for check in decision.checks if check.name == "champion")
@@ -135,7 +137,7 @@ def test_metrics_with_nan_are_refused(make: Callable[[Case], Path], registries: 
     raw["overall"]["auc"]["low"] = None
     path.write_bytes(msgspec.json.encode(raw))
 
-    decision = judge(root, registries[False], policy(root), (), first=False)
+    decision = judge(root, registries[False], policy(root), FREE, (), first=False)
 
     assert refusing(decision) >= {"evidence"}
     assert "dvc repro" in decision.checks[0].detail

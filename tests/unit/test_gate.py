@@ -65,7 +65,7 @@ def metrics(*, auc: Estimate = HIGH, error: float = 0.1, cost: float = 0.5, grou
 
 def candidate(**changes: Any) -> Candidate:
     """A model that breaks no rule, with changes."""
-    good = Candidate(model_digest=DIGEST, metrics=metrics(), latency_ms=0.1, model_bytes=900, problems=())
+    good = Candidate(model_digest=DIGEST, metrics=metrics(), latency_ms=0.1, model_bytes=900, barred=())
     return replace(good, **changes)
 
 
@@ -150,7 +150,7 @@ def test_good_candidate_is_accepted() -> None:
     decision = decide(candidate(), comparison(), POLICY, first=False)
 
     assert decision.accepted
-    assert [check.name for check in decision.checks] == ["evidence", "champion", *RULES]
+    assert [check.name for check in decision.checks] == ["evidence", "champion", "quarantine", *RULES]
     assert all(check.passed for check in decision.checks)
     assert (decision.model_digest, decision.champion, decision.base) == (DIGEST, CHAMPION, POLICY.base)
 
@@ -251,6 +251,20 @@ def test_evidence_that_cannot_be_believed_is_refused(changes: dict[str, Any], sa
     assert failed(decision) == {"evidence"}
     assert says in decision.checks[0].detail
     assert "dvc repro" in decision.checks[0].detail
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_is_quarantined_is_refused(first: bool) -> None:
+    """However good it is, and the first of all too: with every reason, and the two ways on."""
+    barred = ("recipe sha256:aa… is quarantined since 1.2.0 was aborted", "model sha256:bb… too")
+    decision = decide(candidate(barred=barred), None if first else comparison(), POLICY, first=first)
+
+    assert failed(decision) == {"quarantine"}
+    assert not decision.accepted
+    said = decision.checks[2].detail
+    assert all(reason in said for reason in barred)
+    assert "change the recipe" in said
+    assert "slipway quarantine lift" in said
 
 
 @pytest.mark.parametrize("name", ["auc", "calibration_error", "cost"])

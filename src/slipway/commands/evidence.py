@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import digests
+from slipway import digests, quarantine, recipe
 from slipway.adapters import files
 from slipway.commands import METRICS, MODEL
+from slipway.commands.agreed import Agreed
 from slipway.errors import Broken, Rejected
 from slipway.gate import Candidate, Incomparable, Policy, decide
 from slipway.params import Evaluate
-from slipway.records import Comparison, GateDecision, Metrics, ModelInfo
+from slipway.records import Comparison, GateDecision, Metrics, ModelInfo, Part
 
 if TYPE_CHECKING:
     from slipway.adapters.onnx import Scorer
@@ -20,9 +21,11 @@ ROUNDS, CALLS = 5, 200
 
 
 def judge(
-    root: Path, tracking_uri: str | None, policy: Policy, problems: tuple[str, ...], *, first: bool
+    root: Path, tracking_uri: str | None, policy: Policy, agreed: Agreed, problems: tuple[str, ...], *, first: bool
 ) -> GateDecision:
     """Gather the facts about artifacts/ and the champion, and decide; `problems` are those that DVC sees.
+
+    What is quarantined stands in what everybody `agreed` on.
 
     Raises:
         Rejected: there is no model, or not the one that its record is about; or the champion was changed.
@@ -43,10 +46,18 @@ def judge(
         metrics=metrics,
         latency_ms=latency(scorer, len(info.features)),
         model_bytes=len(content),
+        barred=barred(root, info, agreed),
         problems=(*problems, *complaint),
     )
     champion = _champion(root, mlflow.address(root, tracking_uri), candidate, scorer, policy.evaluate)
     return decide(candidate, champion, policy, first=first)
+
+
+def barred(root: Path, info: ModelInfo, agreed: Agreed) -> tuple[str, ...]:
+    """Say why the model at hand, or the recipe that made it, must not be released again."""
+    made_by = recipe.digest(files.read_matching(root, recipe.PATTERNS))
+    asked: dict[Part, str] = {"model": info.model_digest, "recipe": made_by}
+    return quarantine.reasons(agreed.quarantine(), asked, agreed.existing())
 
 
 def latency(scorer: "Scorer", width: int) -> float:
