@@ -28,6 +28,8 @@ from slipway.commands import (
     push,
     register,
     release,
+    revert,
+    rollback,
     runtime,
     serve,
     track,
@@ -63,6 +65,8 @@ for verb in (
     push.push,
     release.release,
     promote.promote,
+    revert.revert,
+    rollback.rollback,
     history.history,
     serve.serve,
 ):

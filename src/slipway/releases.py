@@ -11,14 +11,12 @@ from typing import Literal
 import msgspec
 
 from slipway.errors import Rejected
-from slipway.records import Bundle, Cause, GateDecision, Package, Release, ReleaseEvent, Stable
+from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent, Stable
 
 FIRST = "1.0.0"
 _PART = "(0|[1-9][0-9]{0,8})"
 _VERSION = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
 PROPOSED: Literal["proposed"] = "proposed"
-PROMOTED: Literal["promoted"] = "promoted"
-CAUSES = ("verdict", "person")  # of a promotion
 PRODUCTION = "production"  # whose stable is the champion
 
 
@@ -75,9 +73,11 @@ def propose(
     """
     _admit(package, gate, champion(existing, stable))
     if flying := in_flight(existing, environment):
-        raise Rejected(f"{flying} is in flight in {environment}", "Wait until it is promoted or reverted.")
+        raise Rejected(
+            f"{flying} is in flight in {environment}", "Wait until it is promoted or reverted, or add --supersede."
+        )
     version = package.bundle.version
-    here = [other for other, release in existing.items() if _kinds(release, environment)]
+    here = [other for other, release in existing.items() if kinds(release, environment)]
     _above(version, newest(here), f"has been released to {environment}")
     event = ReleaseEvent(kind=PROPOSED, environment=environment, at=at, cause=None)
     known = existing.get(version)
@@ -115,26 +115,11 @@ def _above(version: str, highest: str | None, why: str) -> None:
 
 def in_flight(existing: Mapping[str, Release], environment: str) -> str | None:
     """The version that was proposed to an environment and has no outcome yet, or None."""
-    flying = (version for version, release in existing.items() if _kinds(release, environment)[-1:] == [PROPOSED])
+    flying = (version for version, release in existing.items() if kinds(release, environment)[-1:] == [PROPOSED])
     return next(flying, None)
 
 
-def promote(release: Release, stable: Stable, environment: str, at: str, cause: Cause) -> tuple[Release, Stable]:
-    """Record that the release in flight became the stable of an environment.
-
-    Raises:
-        Rejected: it is not in flight there. An older release comes back by a rollback, never by a promotion.
-
-    """
-    version = release.package.bundle.version
-    if _kinds(release, environment)[-1:] != [PROPOSED]:
-        raise Rejected(f"{version} is not in flight in {environment}", "Release it there first: `slipway release`.")
-    event = ReleaseEvent(kind=PROMOTED, environment=environment, at=at, cause=cause)
-    promoted = msgspec.structs.replace(release, events=(*release.events, event))
-    return promoted, Stable(environments=stable.environments | {environment: version})
-
-
-def _kinds(release: Release, environment: str) -> list[str]:
+def kinds(release: Release, environment: str) -> list[str]:
     """What happened to a release in an environment, in order."""
     return [event.kind for event in release.events if event.environment == environment]
 

@@ -1,14 +1,30 @@
 """Git, by its own command line: read any commit, commit a few paths, push by compare-and-swap."""
 
+import fcntl
+import os
+import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import tenacity
+
 from slipway.errors import Broken, Rejected
 
 REMOTE, BRANCH = "origin", "main"
+QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}  # its words are read here, and nobody is there to ask
+ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # of a hook that started us; ours is the folder
+PATIENCE = 300.0  # seconds in which others may be faster
+# What git says where somebody pushed first; anything else after "!" is the remote's refusal.
+FASTER = ("fetch first", "non-fast-forward", "stale info", "cannot lock ref", "incorrect old value")
+
+
+class Faster(Exception):
+    """Somebody else pushed to main between the fetch and the push."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,15 @@ class Repository:
             texts[each] = stream.read(int(told)).decode()
             stream.readline()
         return texts
+
+    def texts(self, commit: str, folder: str, ending: str) -> dict[str, str]:
+        """The files of a folder in a commit whose names end so, by name."""
+        listed = self.git("ls-tree", "-z", commit, f"{folder}/").split("\0")
+        blobs = {
+            Path(path).name: about.split()[2] for about, _, path in (each.partition("\t") for each in listed if each)
+        }
+        found = self.blobs(blob for name, blob in blobs.items() if name.endswith(ending))
+        return {name: found[blob] for name, blob in blobs.items() if name.endswith(ending)}
 
     def fetch(self) -> None:
         """Bring the remote branch's state here."""
@@ -116,5 +141,121 @@ class Repository:
             )
         return self.head()
 
+    def compare_and_swap(self, change: Callable[["Repository"], str | None]) -> str:
+        """Change main: `change` gets a throw-away tree at the newest main, writes, and returns a message, or None.
+
+        When somebody else was faster, it is asked again with what they have pushed. Nothing of the caller's own tree is
+        read or written; in the end a clean main is fast-forwarded. Returns the commit that main is known to have.
+
+        Raises:
+            Rejected: the remote refused.
+            Broken: it could not be reached, others were faster for minutes, or git does not know who commits.
+
+        """
+        self._require_identity()
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Faster),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
+            stop=tenacity.stop_after_delay(PATIENCE),
+            reraise=True,
+        )
+        try:
+            with self._throw_away() as tree:
+                commit: str = attempts(tree.attempt, change)
+        except Faster as error:
+            raise Broken(
+                f"others pushed to {REMOTE}/{BRANCH} first, again and again: {error}", "Run it again."
+            ) from None
+        self._follow(commit)
+        return commit
+
+    def attempt(self, change: Callable[["Repository"], str | None]) -> str:
+        """Bring this tree to the newest main, change it, and push; a throw-away tree only.
+
+        Raises:
+            Faster: main moved meanwhile.
+
+        """
+        self.git("fetch", "--quiet", "--no-tags", "--refmap=", REMOTE, f"refs/heads/{BRANCH}")
+        self.git("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
+        self.git("clean", "--quiet", "-ffdx")
+        message = change(self)
+        if message is None:
+            return self.head()
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        self._push(f"HEAD:refs/heads/{BRANCH}")
+        return self.head()
+
+    def find(self, lines: Iterable[str], below: str = "HEAD") -> str | None:
+        """The newest commit, from `below` on, whose message has all these lines, or None."""
+        patterns = ["--grep=^" + line.replace(".", "[.]") + "$" for line in lines]
+        command = ("log", "--max-count=1", "--format=%H", "--extended-regexp", "--all-match", *patterns, below)
+        return self.git(*command) or None
+
+    def mark(self, commit: str, name: str) -> None:
+        """Set a reference of the remote to a commit; setting it again changes nothing."""
+        self._push(f"{commit}:{name}")
+
+    def marked(self, name: str) -> bool:
+        """Whether the remote has a reference."""
+        return bool(self.git("ls-remote", REMOTE, name))
+
+    def _push(self, what: str) -> None:
+        done = self._run("push", "--porcelain", REMOTE, what)
+        if done.returncode == 0:
+            return
+        said = done.stdout + done.stderr
+        answer = next((line for line in done.stdout.splitlines() if line.startswith("!")), None)
+        if any(word in said for word in FASTER):
+            raise Faster(answer or done.stderr.strip())
+        if answer is None:
+            raise Broken(
+                f"{REMOTE} could not be pushed to: {done.stderr.strip()}", "Mend what git names, run it again."
+            )
+        heard = " ".join(line.removeprefix("remote:").strip() for line in done.stderr.splitlines() if "remote:" in line)
+        raise Rejected(
+            f"{REMOTE} refused the commit: {answer.split(chr(9))[-1]} {heard}".strip(),
+            "Let whoever runs this push to main, or mend what the remote's hook names.",
+        )
+
+    @contextmanager
+    def _throw_away(self) -> Iterator["Repository"]:
+        """A working tree of its own inside .git; one at a time, and that of a run that was killed is cleared away."""
+        common = Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        folder = common / "slipway"
+        folder.mkdir(exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._clear(folder)
+            path = Path(tempfile.mkdtemp(dir=folder, prefix="tree."))
+            try:
+                self.git("worktree", "add", "--quiet", "--detach", "--no-checkout", str(path), self.head())
+                yield Repository(path)
+            finally:
+                self._clear(folder)
+
+    def _clear(self, folder: Path) -> None:
+        for left in folder.glob("tree.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        self._run("worktree", "prune")
+
+    def _follow(self, commit: str) -> None:
+        """Fast-forward the checkout, where it is a clean main: what was just done is what the caller sees."""
+        here = self._run("rev-parse", "--is-inside-work-tree", "--symbolic-full-name", "HEAD").stdout.split()
+        if here == ["true", f"refs/heads/{BRANCH}"] and not self.dirty():
+            self._run("merge", "--quiet", "--ff-only", commit)
+
+    def _require_identity(self) -> None:
+        for who in ("AUTHOR", "COMMITTER"):
+            if self._run("-c", "user.useConfigOnly=true", "var", f"GIT_{who}_IDENT").returncode:
+                raise Broken(
+                    f"git does not know who commits in {self.root}",
+                    f"git config user.name and user.email; for a machine GIT_{who}_NAME and GIT_{who}_EMAIL.",
+                )
+
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)
+        environment = {key: value for key, value in os.environ.items() if key not in ELSEWHERE} | QUIET
+        return subprocess.run(
+            ["git", *arguments], cwd=self.root, env=environment, capture_output=True, text=True, check=False
+        )

@@ -15,7 +15,7 @@ from slipway.canary.records import Policy
 from slipway.canary.units import duration, points
 from slipway.commands import Json, Root, deciding, emit
 from slipway.commands.deciding import SETTINGS
-from slipway.commands.release import Environment
+from slipway.commands.options import Environment
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
 

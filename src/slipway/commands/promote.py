@@ -1,34 +1,26 @@
-"""`slipway promote`: record that a release became the stable of an environment; Git first, then the registry."""
+"""`slipway promote`: record that a release became the stable of an environment."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slipway import records, releases
+from slipway import outcomes, releases
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, TrackingUri, emit, shelf
-from slipway.commands.release import Environment
-from slipway.errors import Rejected
-
-
-def _known(cause: records.Cause) -> records.Cause:
-    if cause not in releases.CAUSES:
-        raise typer.BadParameter(f"{cause!r} is none of {', '.join(releases.CAUSES)}")
-    return cause
-
-
-Cause = Annotated[records.Cause, typer.Option(callback=_known, help=f"Why: {' or '.join(releases.CAUSES)}.")]
+from slipway.commands import Json, Root, TrackingUri, emit, settling
+from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
+from slipway.outcomes import Change, State
+from slipway.records import Cause
 
 
 def promote(
     version: Annotated[str, typer.Argument(help="Of the release, as in releases/.")],
     environment: Environment = releases.PRODUCTION,
-    cause: Cause = "person",
+    cause: Annotated[Cause, cause_among("verdict", "person")] = "person",
+    evidence: EvidenceText = None,
+    *,
     tracking_uri: TrackingUri = None,
     root: Root = Path(),
-    *,
     as_json: Json = False,
 ) -> None:
     """Record the release in flight, VERSION, as the stable of an environment.
@@ -43,20 +35,24 @@ def promote(
     """
     from slipway.adapters import mlflow
 
-    repository = Repository(root.resolve())
-    repository.require_main()
-    record, recorded = shelf.existing(repository.root).get(version), shelf.stable(repository.root)
-    if record is None:
-        raise Rejected(f"there is no release {version}", f"Known ones stand in {shelf.FOLDER}/.")
-    if recorded.environments.get(environment) != version:
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        record, recorded = releases.promote(record, recorded, environment, at, cause)
-        shelf.write(repository.root, record)
-        shelf.write_stable(repository.root, recorded)
-        message = f"Promote {version} in {environment}\n\nSlipway-Promoted: {version}\nSlipway-Cause: {cause}"
-        repository.publish([str(shelf.FOLDER)], message)
+    repository, at, told = Repository(root.resolve()), settling.now(), decoded(evidence)
+
+    def decide(state: State, worktree: Repository) -> Change | None:
+        return outcomes.promote(
+            state,
+            version,
+            environment=environment,
+            at=at,
+            cause=cause,
+            evidence=told,
+            commit=lambda: settling.release_commit(worktree, version, environment),
+        )
+
+    settled = settling.settle(repository, decide)
     said = f"[green]promoted[/] {version}: the stable of {environment}"
     if environment == releases.PRODUCTION:
-        mlflow.crown(mlflow.address(repository.root, tracking_uri), record.package.bundle.model_digest)
+        uri = mlflow.address(repository.root, tracking_uri)
+        again = f"slipway promote {version} -e {environment}"
+        settling.mirrored(settled, again, lambda: settling.crown(repository, settled, uri))
         said += ", and the champion"
-    emit(record, said, as_json=as_json)
+    emit(settled.state.releases[version], said, as_json=as_json)

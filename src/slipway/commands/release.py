@@ -1,34 +1,33 @@
 """`slipway release`: one commit that proposes one image to one environment."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slipway import manifests, oci, records, releases
+from slipway import manifests, oci, outcomes, records, releases
 from slipway.adapters import files, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, shelf
+from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, settling, shelf
+from slipway.commands.options import Environment
 from slipway.commands.package import BUNDLE
 from slipway.errors import Rejected
 from slipway.manifests import tree
-from slipway.manifests.environment import Environment as Deployed
-from slipway.records import Bundle, GateDecision, Package
+from slipway.outcomes import Change, State
+from slipway.records import Bundle, GateDecision, Package, Release
 
 
-def _known(environment: str) -> str:
-    if environment not in tree.ENVIRONMENTS:
-        raise typer.BadParameter(f"{environment!r} is none of {', '.join(tree.ENVIRONMENTS)}")
-    return environment
-
-
-Environment = Annotated[
-    str, typer.Option("--environment", "-e", callback=_known, help=f"One of {', '.join(tree.ENVIRONMENTS)}.")
-]
-
-
-def release(environment: Environment = releases.PRODUCTION, root: Root = Path(), *, as_json: Json = False) -> None:
+def release(
+    environment: Environment = releases.PRODUCTION,
+    root: Root = Path(),
+    *,
+    supersede: Annotated[bool, typer.Option("--supersede", help="In place of the release in flight.")] = False,
+    carry: Annotated[
+        str | None,
+        typer.Option("--carry", metavar="VERSION", help="A release promoted in the environment before this one."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Propose the packaged image to an environment: manifests and record in one commit, pushed to main.
 
     The manifests that reviewers saw (`k8s/next/ENVIRONMENT`) are copied over those that Argo CD applies
@@ -38,29 +37,58 @@ def release(environment: Environment = releases.PRODUCTION, root: Root = Path(),
     Examples:
     ```sh
     slipway release
-    slipway release --environment staging
+    slipway release --environment staging --supersede
+    slipway release --carry 1.4.0      # what staging has promoted, to production
     ```
     """
-    repository = Repository(root.resolve())
-    package, gate = gather(repository)
-    version, at = package.bundle.version, datetime.now(UTC).isoformat(timespec="seconds")
-    known, stable = shelf.existing(repository.root), shelf.stable(repository.root)
-    proposed = releases.propose(package, gate, known, stable, environment=environment, at=at)
-
-    rendered, reference, deployed = _manifests(repository.root, environment, package)
-    if environment in stable.environments:  # the first release runs no canary
-        progress.print(f"[dim]{deciding.require_decidable(repository.root, environment, deployed)}[/]")
-    files.write_texts(repository.root / "k8s/rendered" / environment, rendered)
-    shelf.write(repository.root, proposed)
-    commit = repository.publish(
-        [f"k8s/rendered/{environment}", str(shelf.FOLDER)],
-        f"Release {version} to {environment}\n\n{releases.trailers(package.bundle, reference, environment)}",
-    )
+    repository, at = Repository(root.resolve()), settling.now()
+    if carry is None:
+        proposed, commit = _packaged(repository, environment, at, supersede=supersede)
+    else:
+        proposed, commit = _carried(repository, carry, environment, at, supersede=supersede)
+    package = proposed.package
     emit(
         proposed,
-        f"[green]released[/] {version} to {environment}: commit {commit[:12]} on {REMOTE}/{BRANCH}\n  {reference}",
+        f"[green]released[/] {package.bundle.version} to {environment}: commit {commit[:12]} on {REMOTE}/{BRANCH}\n"
+        f"  image {package.image_digest}",
         as_json=as_json,
     )
+
+
+def _packaged(repository: Repository, environment: str, at: str, *, supersede: bool) -> tuple[Release, str]:
+    """Release what was packaged in this checkout, which is main."""
+    package, gate = gather(repository)
+    state = shelf.state(repository.root)
+    change = outcomes.propose(state, package, gate, environment=environment, at=at, supersede=supersede)
+    _require_fit(repository.root, environment, state, package)
+    message = settling.write(repository, change)
+    commit = repository.publish([f"k8s/rendered/{environment}", str(shelf.FOLDER)], message)
+    return change.release, commit
+
+
+def _carried(
+    repository: Repository, version: str, environment: str, at: str, *, supersede: bool
+) -> tuple[Release, str]:
+    """Release what was promoted in the environment before this one, with the bytes and the decision of its record."""
+
+    def decide(state: State, worktree: Repository) -> Change | None:
+        before = [name for name in tree.ENVIRONMENTS if _next(worktree.root, name) == environment]
+        if not before:
+            raise Rejected(
+                f"no environment leads to {environment}",
+                f"Its Rollout says so by the annotation {tree.NEXT}: {environment}.",
+            )
+        change = outcomes.carry(state, version, origin=before[0], environment=environment, at=at, supersede=supersede)
+        if change is not None:
+            _require_fit(worktree.root, environment, state, change.release.package)
+        return change
+
+    settled = settling.settle(repository, decide)
+    return settled.state.releases[version], settled.commit
+
+
+def _next(root: Path, environment: str) -> str | None:
+    return tree.next_of(files.read_texts(root / "k8s/rendered" / environment, "*.yaml"))
 
 
 def gather(repository: Repository) -> tuple[Package, GateDecision]:
@@ -86,12 +114,10 @@ def gather(repository: Repository) -> tuple[Package, GateDecision]:
     return package, gate
 
 
-def _manifests(root: Path, environment: str, package: Package) -> tuple[dict[str, str], str, Deployed]:
-    following = files.read_texts(root / "k8s/next" / environment, "*.yaml")
-    name = tree.image_of(following).partition("@")[0].rpartition(":")[0]
-    reference = f"{name}:{package.bundle.version}@{package.image_digest}"
-    rendered = tree.with_image(following, reference)
-    deployed, problems = manifests.examine(tree.objects(rendered))
+def _require_fit(root: Path, environment: str, state: State, package: Package) -> None:
+    """Refuse what must not be applied, and what this traffic cannot judge."""
+    deployed, problems = manifests.examine(tree.objects(settling.filled(root, environment, package)))
     if deployed is None or problems:
         raise Rejected(f"the manifests of {environment} are refused: {problems[0]}", "Run `slipway manifests check`.")
-    return rendered, reference, deployed
+    if environment in state.stable.environments:  # the first release runs no canary
+        progress.print(f"[dim]{deciding.require_decidable(root, environment, deployed)}[/]")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from slipway.adapters import files
+from slipway.outcomes import State
 from slipway.records import Quarantine, Release, Stable
 
 FOLDER = Path("releases")
@@ -13,6 +14,11 @@ def existing(root: Path) -> dict[str, Release]:
     """Every release record, by version."""
     paths = (path for path in (root / FOLDER).glob("*.json") if path.name not in (STABLE, QUARANTINE))
     return {path.stem: files.read_record(Release, path) for path in paths}
+
+
+def state(root: Path) -> State:
+    """All of it."""
+    return State(releases=existing(root), stable=stable(root), quarantine=quarantine(root))
 
 
 def read(root: Path, version: str) -> Release:

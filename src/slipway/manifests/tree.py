@@ -19,6 +19,7 @@ FOLLOWING = "staging"  # the environment that a merge may change
 UNRELEASED = ":0.0.0@sha256:" + 64 * "0"  # ends the reference in k8s/base, and must never be applied
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9./_:-]*:(?P<version>\d+\.\d+\.\d+)@(?P<digest>sha256:[0-9a-f]{64})")
 ROLLBACK = "slipway.dev/rollback"  # on the Deployment: a person goes back to the image of this digest
+NEXT = "slipway.dev/next"  # on the Rollout: the environment that what is promoted there goes to
 _IMAGE_LINE = re.compile(r"^(\s*(?:- )?image: )(\S+)$", re.MULTILINE)
 _DEPLOYMENT = re.compile(r"^kind: Deployment\nmetadata:\n(  annotations:\n(?:    .*\n)+)?", re.MULTILINE)
 
@@ -112,6 +113,13 @@ def rollbacks(tree: Tree) -> list[tuple[str, str | None]]:
             counts = times == 1 and each.get("kind") == "Deployment"
             found.append((f"{each.get('kind')}/{metadata.get('name')}", digest if counts else None))
     return found
+
+
+def next_of(tree: Tree) -> str | None:
+    """The environment that what is promoted in this one goes to, as its Rollout says, or None."""
+    rollouts = (each for each in objects(tree) if each.get("kind") == "Rollout")
+    named = ((each.get("metadata") or {}).get("annotations") or {} for each in rollouts)
+    return next((each[NEXT] for each in named if NEXT in each), None)
 
 
 def followed(proposed: Tree, rendered: Tree) -> dict[str, str]:

@@ -133,6 +133,22 @@ def crown(uri: str, model_digest: str) -> Version:
         return found
 
 
+def retire(uri: str, model_digest: str, tags: Mapping[str, str]) -> Version | None:
+    """Take the alias `challenger` from a model that was taken back, and note why; a champion is left alone."""
+    with connected(uri) as client:
+        found = _by_digest(client, model_digest)
+        if found is None:
+            return None
+        aliases = {name: str(version) for name, version in client.get_registered_model(NAME).aliases.items()}
+        if aliases.get(CHAMPION) == found.version:
+            return None
+        if aliases.get(CHALLENGER) == found.version:
+            client.delete_registered_model_alias(NAME, CHALLENGER)
+        for key, value in tags.items():
+            client.set_model_version_tag(NAME, found.version, key, value)
+        return found
+
+
 def download(uri: str, version: Version) -> tuple[ModelInfo, bytes]:
     """Fetch a version's record and model, and hold both against the digests in its tags.
 

@@ -1,0 +1,41 @@
+"""Options that several verbs share, and how their values are read."""
+
+from typing import Annotated, Any
+
+import typer
+
+from slipway import records
+from slipway.manifests import tree
+from slipway.records import Evidence
+
+
+def among(value: str, allowed: tuple[str, ...]) -> str:
+    """See that a value is one of those allowed."""
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(allowed)}")
+    return value
+
+
+def cause_among(*allowed: str) -> Any:  # noqa: ANN401  # as typer.Option
+    """The option --cause, one of those allowed."""
+    return typer.Option(callback=lambda value: among(value, allowed), help=f"Why: one of {', '.join(allowed)}.")
+
+
+def decoded(text: str | None) -> Evidence | None:
+    """Read --evidence; strict."""
+    return None if text is None else records.loads(Evidence, text, "--evidence")
+
+
+Environment = Annotated[
+    str,
+    typer.Option(
+        "--environment",
+        "-e",
+        callback=lambda value: among(value, tree.ENVIRONMENTS),
+        help=f"One of {', '.join(tree.ENVIRONMENTS)}.",
+    ),
+]
+EvidenceText = Annotated[
+    str | None, typer.Option("--evidence", metavar="JSON", help="What the judge saw last, as a record `Evidence`.")
+]
+Why = Annotated[str, typer.Option("--why", help="In your words, for the record.")]

@@ -1,0 +1,56 @@
+"""`slipway revert`: take back a release that was not promoted, to the recorded stable."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipway import outcomes, releases
+from slipway.adapters.git import Repository
+from slipway.commands import Json, Root, TrackingUri, emit, settling
+from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
+from slipway.outcomes import Change, State
+from slipway.records import Cause
+
+
+def revert(
+    digest: Annotated[str, typer.Option("--digest", help="Of the image, sha256:..., as the cluster names it.")],
+    environment: Environment = releases.PRODUCTION,
+    cause: Annotated[Cause, cause_among("verdict", "unavailable", "error", "deadline", "person")] = "person",
+    evidence: EvidenceText = None,
+    why: Annotated[str | None, typer.Option("--why", help="In your words, for the record.")] = None,
+    *,
+    tracking_uri: TrackingUri = None,
+    root: Root = Path(),
+    as_json: Json = False,
+) -> None:
+    """Take back the release in flight whose image has a digest: the recorded stable's manifests come back.
+
+    After `verdict` and `unavailable` its image, bento, model and recipe are quarantined, but for what the recorded
+    stable shares. A newer release that has taken its place is left alone. Does nothing where it is reverted already.
+
+    Examples:
+    ```sh
+    slipway revert --digest sha256:0d5e... --cause person --why "the menu is wrong"
+    slipway revert --digest sha256:0d5e... --environment staging --cause verdict
+    ```
+    """
+    from slipway.adapters import mlflow
+
+    repository, at, told = Repository(root.resolve()), settling.now(), decoded(evidence)
+
+    def decide(state: State, _worktree: Repository) -> Change | None:
+        return outcomes.revert(state, digest, environment=environment, at=at, cause=cause, evidence=told, why=why)
+
+    settled = settling.settle(repository, decide)
+    release = outcomes.with_image(settled.state, digest, environment)
+    version, stable = release.package.bundle.version, settled.state.stable.environments.get(environment)
+    uri = mlflow.address(repository.root, tracking_uri)
+    again = f"slipway revert --digest {digest} -e {environment} --cause {cause}"
+    tags = outcomes.tags(release, environment)
+    settling.mirrored(settled, again, lambda: mlflow.retire(uri, release.package.bundle.model_digest, tags))
+    emit(
+        release,
+        f"[yellow]reverted[/] {version} in {environment}; the recorded stable is {stable or 'none'}",
+        as_json=as_json,
+    )

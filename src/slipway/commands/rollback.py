@@ -1,0 +1,49 @@
+"""`slipway rollback`: a person's way back to an earlier promoted release."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipway import outcomes, releases
+from slipway.adapters.git import Repository
+from slipway.commands import Json, Root, TrackingUri, emit, settling
+from slipway.commands.options import Environment, Why
+from slipway.outcomes import Change, State
+
+
+def rollback(
+    to: Annotated[str, typer.Option("--to", metavar="VERSION", help="A release that was promoted there before.")],
+    why: Why,
+    environment: Environment = releases.PRODUCTION,
+    *,
+    tracking_uri: TrackingUri = None,
+    root: Root = Path(),
+    as_json: Json = False,
+) -> None:
+    """Go back to an earlier promoted release, whatever the evidence says; what is in flight gives way.
+
+    Its manifests come back as they were, and the judge lets it pass in seconds. In production its model is the champion
+    again. Does nothing where it is the stable already.
+
+    Examples:
+    ```sh
+    slipway rollback --to 1.0.0 --why "1.1.0 answers late flights only"
+    slipway rollback --to 1.0.0 --environment staging --why "the load test needs the old one"
+    ```
+    """
+    from slipway.adapters import mlflow
+
+    repository, at = Repository(root.resolve()), settling.now()
+
+    def decide(state: State, _worktree: Repository) -> Change | None:
+        return outcomes.rollback(state, to, environment=environment, at=at, why=why)
+
+    settled = settling.settle(repository, decide)
+    said = f"[yellow]rolled back[/] {environment} to {to}"
+    if environment == releases.PRODUCTION:
+        uri = mlflow.address(repository.root, tracking_uri)
+        again = f"slipway rollback --to {to} -e {environment} --why ..."
+        settling.mirrored(settled, again, lambda: settling.crown(repository, settled, uri))
+        said += ": its model is the champion"
+    emit(settled.state.releases[to], said, as_json=as_json)

@@ -1,0 +1,160 @@
+"""How an outcome becomes fact: in Git by one commit, then in the registry, which mirrors Git, then told to people.
+
+Each step can be repeated, and a repetition goes on where the one before ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from slipway import outcomes, releases
+from slipway.adapters import files
+from slipway.adapters.git import Repository
+from slipway.commands import shelf
+from slipway.errors import Broken, SlipwayError
+from slipway.manifests import tree
+from slipway.outcomes import Change, Manifests, State
+from slipway.records import Package, Release
+
+Decide = Callable[[State, Repository], Change | None]
+RENDERED, PROPOSED = Path("k8s/rendered"), Path("k8s/next")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What main says at a commit, and whether this run has made it say so."""
+
+    commit: str
+    state: State
+    new: bool
+
+
+def now() -> str:
+    """The time, as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def settle(repository: Repository, decide: Decide) -> Settled:
+    """Decide on what main says, and make it say the outcome; decided anew whenever somebody else was faster."""
+    made: list[State] = []
+    changes: list[Change | None] = []
+
+    def change(worktree: Repository) -> str | None:
+        state = shelf.state(worktree.root)
+        decided = decide(state, worktree)
+        made.append(outcomes.after(state, decided) if decided else state)
+        changes.append(decided)
+        return write(worktree, decided) if decided else None
+
+    commit = repository.compare_and_swap(change)
+    return Settled(commit=commit, state=made[-1], new=changes[-1] is not None)
+
+
+def read(repository: Repository) -> Settled:
+    """What main says now."""
+    return settle(repository, lambda _state, _worktree: None)
+
+
+def write(worktree: Repository, change: Change) -> str:
+    """Write what a change changes, and return the message of its commit."""
+    event, message = change.release.events[-1], outcomes.message(change)
+    if change.manifests is not None:
+        rendered = manifests(worktree, event.environment, change.manifests)
+        render(worktree.root, event.environment, rendered)
+        if event.kind == releases.PROPOSED:
+            lines = releases.trailers(change.release.package.bundle, tree.image_of(rendered), event.environment)
+            message = f"{change.subject}\n\n{lines}"
+    for release in change.releases:
+        shelf.write(worktree.root, release)
+    if change.stable.environments:
+        shelf.write_stable(worktree.root, change.stable)
+    if change.quarantine.events:
+        shelf.write_quarantine(worktree.root, change.quarantine)
+    return message
+
+
+def render(root: Path, environment: str, texts: dict[str, str]) -> None:
+    """Give an environment these manifests and no other; what is no manifest stays."""
+    folder = root / RENDERED / environment
+    files.write_texts(folder, files.read_texts(folder, "*.md") | texts)
+
+
+def manifests(worktree: Repository, environment: str, given: Manifests) -> dict[str, str]:
+    """The manifests that an environment is given: as its release commit has them, or as the sources have them now.
+
+    Raises:
+        Broken: the history lacks that commit, or it does not run the image of that release.
+
+    """
+    if given.release is None:
+        return {}
+    package = given.release.package
+    if given.proposed or environment == tree.FOLLOWING:
+        texts = filled(worktree.root, environment, package)
+    else:
+        texts = _released(worktree, environment, given.release)
+    return tree.with_rollback(texts, package.image_digest) if given.rollback else texts
+
+
+def filled(root: Path, environment: str, package: Package) -> dict[str, str]:
+    """The manifests that reviewers saw, with the image of a package."""
+    texts = files.read_texts(root / PROPOSED / environment, "*.yaml")
+    name = tree.image_of(texts).partition("@")[0].rpartition(":")[0]
+    return tree.with_image(texts, f"{name}:{package.bundle.version}@{package.image_digest}")
+
+
+def release_commit(worktree: Repository, version: str, environment: str) -> str:
+    """The commit that released a version to an environment.
+
+    Raises:
+        Broken: this history has none.
+
+    """
+    found = worktree.find((f"Slipway-Release: {version}", f"Slipway-Environment: {environment}"))
+    if found is None:
+        raise Broken(
+            f"no commit of this history releases {version} to {environment}",
+            "If the clone is shallow: git fetch --unshallow.",
+        )
+    return found
+
+
+def _released(worktree: Repository, environment: str, release: Release) -> dict[str, str]:
+    version = release.package.bundle.version
+    commit = outcomes.release_commit(release, environment) or release_commit(worktree, version, environment)
+    texts = worktree.texts(commit, f"{RENDERED}/{environment}", ".yaml")
+    if not tree.image_of(texts).endswith(f"@{release.package.image_digest}"):
+        raise Broken(
+            f"{commit} does not run the image of {version}, {release.package.image_digest}",
+            f"See `git show {commit}`: the `commit` of the event `promoted` in releases/{version}.json is wrong.",
+        )
+    return texts
+
+
+def mirrored(settled: Settled, again: str, mirror: Callable[[], object]) -> None:
+    """Bring the registry to what Git says.
+
+    Raises:
+        Broken: it could not be; Git is as it is, and the verb can be repeated.
+
+    """
+    try:
+        mirror()
+    except SlipwayError as error:
+        raise Broken(
+            f"Git is done ({settled.commit[:12]}), the registry is not: {error.what}",
+            f"{error.remedy} Then repeat `{again}`: that is safe.",
+        ) from error
+
+
+def crown(repository: Repository, settled: Settled, uri: str) -> None:
+    """Give production's recorded stable the alias `champion`; asked again until nobody has changed it meanwhile."""
+    from slipway.adapters import mlflow
+
+    state = settled.state
+    while (champion := releases.champion(state.releases, state.stable)) is not None:
+        mlflow.crown(uri, champion)
+        state = read(repository).state
+        if releases.champion(state.releases, state.stable) == champion:
+            return

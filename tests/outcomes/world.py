@@ -1,0 +1,165 @@
+"""A small world for outcome verbs: a bare origin with the real manifests, plain release records, and a clone."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import IDENTITY, ROOT
+
+from slipway import digests, outcomes, records, releases
+from slipway.adapters.git import Repository
+from slipway.commands import settling
+from slipway.records import Bundle, GateDecision, Package, Release
+
+AT = "2013-06-15T12:00:00+00:00"
+
+
+def digest(text: str) -> str:
+    """A digest, the same for the same text."""
+    return digests.of_bytes(text.encode())
+
+
+def package(version: str, recipe: str | None = None, model: str | None = None) -> Package:
+    """A package of a version; its recipe and its model are its own unless named."""
+    bundle = Bundle(
+        version=version,
+        source_commit=40 * "c",
+        data_digest="md5:0",
+        recipe_digest=digest(f"recipe {recipe or version}"),
+        model_digest=digest(f"model {model or version}"),
+        request_version=1,
+    )
+    return Package(bundle=bundle, bento_digest=digest(f"bento {version}"), image_digest=digest(f"image {version}"))
+
+
+def gate(model_digest: str, champion: str | None) -> GateDecision:
+    """An accepted decision about a model, held against a champion."""
+    return GateDecision(
+        accepted=True,
+        first=champion is None,
+        model_digest=model_digest,
+        champion=champion,
+        base=40 * "b",
+        thresholds_digest=digest("thresholds"),
+        guards_changed=(),
+        checks=(),
+        latency_ms=0.1,
+        model_bytes=1,
+        comparison=None,
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with origin.git, and clones beside it."""
+
+    folder: Path
+
+    @property
+    def origin(self) -> Path:
+        """The bare repository."""
+        return self.folder / "origin.git"
+
+    @property
+    def clone(self) -> Path:
+        """The clone that is always there."""
+        return self.folder / "clone"
+
+    @property
+    def uri(self) -> str:
+        """Its registry of models."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What its processes see."""
+        tools = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}/src"}
+        return os.environ | IDENTITY | tools | {"MLFLOW_TRACKING_URI": self.uri} | more
+
+    def run(self, *command: str, folder: Path | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, by default in the clone."""
+        return subprocess.run(
+            command,
+            cwd=folder or self.clone,
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def git(self, *arguments: str, folder: Path | None = None) -> str:
+        """Run git, by default in the origin, and return what it printed."""
+        done = self.run("git", *arguments, folder=folder or self.origin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def ok(self, *command: str, folder: Path | None = None, **more: str) -> str:
+        """Run a verb that must be accepted."""
+        done = self.run("slipway", *command, folder=folder, **more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def release(
+        self, version: str, environment: str = "production", *, supersede: bool = False, recipe: str | None = None
+    ) -> str:
+        """Release a fake package, as `slipway release` would; returns its image's digest."""
+        made = package(version, recipe=recipe)
+
+        def decide(state: outcomes.State, _tree: Repository) -> outcomes.Change:
+            reigning = state.stable_of("production")
+            champion = reigning and reigning.package.bundle.model_digest
+            return outcomes.propose(
+                state,
+                made,
+                gate(made.bundle.model_digest, champion),
+                environment=environment,
+                at=AT,
+                supersede=supersede,
+            )
+
+        settling.settle(Repository(self.clone), decide)
+        return made.image_digest
+
+    def state(self) -> outcomes.State:
+        """What main says, read from the origin itself."""
+        found = {}
+        for path in self.git("ls-tree", "--name-only", "main", "releases/").splitlines():
+            found[Path(path).name] = self.git("show", f"main:{path}")
+        stable = found.pop("stable.json", None)
+        quarantine = found.pop("quarantine.json", None)
+        return outcomes.State(
+            releases={Path(name).stem: records.loads(Release, text, name) for name, text in found.items()},
+            stable=records.loads(records.Stable, stable, "stable") if stable else records.Stable(environments={}),
+            quarantine=records.loads(records.Quarantine, quarantine, "") if quarantine else records.Quarantine(),
+        )
+
+    def kinds(self, version: str, environment: str = "production") -> list[str]:
+        """What happened to a release."""
+        return releases.kinds(self.state().releases[version], environment)
+
+    def manifests(self, environment: str = "production", at: str = "main") -> dict[str, str]:
+        """What Argo CD applies, by name."""
+        names = self.git("ls-tree", "--name-only", at, f"k8s/rendered/{environment}/").splitlines()
+        return {Path(name).name: self.git("show", f"{at}:{name}") for name in names}
+
+    def head(self) -> str:
+        """The tip of main."""
+        return self.git("rev-parse", "main")
+
+
+def make(folder: Path) -> World:
+    """Make a world: the real manifests, and nothing released."""
+    world = World(folder)
+    seed = folder / "seed"
+    for name in ("k8s/next", "k8s/rendered", "rollouts"):
+        for path in (ROOT / name).rglob("*"):
+            if path.is_file():
+                (seed / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+                (seed / path.relative_to(ROOT)).write_bytes(path.read_bytes())
+    world.git("init", "--quiet", "--bare", "--initial-branch=main", "origin.git", folder=folder)
+    for command in ("init -q -b main", "add -A", "commit -qm Begin", f"push -q {world.origin} main"):
+        world.git(*command.split(), folder=seed)
+    world.git("clone", "--quiet", str(world.origin), str(world.clone), folder=folder)
+    return world
