@@ -27,6 +27,7 @@ from slipway.commands import (
     promote,
     push,
     register,
+    relay_serve,
     release,
     revert,
     rollback,
@@ -77,6 +78,7 @@ for name, about, verbs in (
         "Whether a canary is promoted: answer it, plan it, explain it.",
         (judge_serve.serve, judge_plan.plan, judge_explain.explain),
     ),
+    ("relay", "What became of a canary: have Git know it.", (relay_serve.serve,)),
     ("manifests", "What Argo CD applies: check it, and render it.", (manifests.check, manifests.render)),
     ("runtime", "The image that releases stand on: build it, and lock it.", (runtime.build, runtime.lock)),
 ):

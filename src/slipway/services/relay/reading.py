@@ -1,0 +1,92 @@
+"""What main says, read from a clone that is fetched: releases, recorded stable, and the rendered manifests."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from threading import Event
+
+from slipway import records
+from slipway.adapters.git import BRANCH, REMOTE, Repository
+from slipway.errors import Broken
+from slipway.manifests import tree
+from slipway.outcomes import State
+from slipway.records import Quarantine, Release, Stable
+from slipway.rollout.relay import Environment, Git
+from slipway.services.relay import processes
+
+NEXT = "slipway.dev/next"  # on the Rollout: the environment that what is promoted there goes to
+TIP = f"refs/remotes/{REMOTE}/{BRANCH}"
+RENDERED, RELEASES = "k8s/rendered", "releases"
+SECONDS = 30.0
+
+
+class Main:
+    """The branch main of a clone's origin; a bare clone will do."""
+
+    def __init__(self, root: Path) -> None:
+        self._repository = Repository(root)
+        self._known: Git | None = None
+
+    def read(self, stop: Event) -> Git:
+        """Fetch, and say what main says.
+
+        Raises:
+            Broken: the remote does not answer in time, or holds what is no release.
+
+        """
+        fetch = ("git", "fetch", "--quiet", REMOTE, f"+refs/heads/{BRANCH}:{TIP}")
+        code, said = processes.run(fetch, self._repository.root, SECONDS, stop)
+        if code != 0:
+            what = said or f"no answer in {SECONDS:g} s"
+            raise Broken(f"{REMOTE} cannot be fetched from {self._repository.root}: {what}", "Mend what git names.")
+        commit = self._repository.git("rev-parse", TIP)
+        if self._known is None or self._known.commit != commit:
+            self._known = read(commit, self._texts(commit))
+        return self._known
+
+    def _texts(self, commit: str) -> dict[str, str]:
+        listed = self._repository.git("ls-tree", "-r", commit, "--", RENDERED, RELEASES).splitlines()
+        ids = {path: line.split()[2] for line, path in (each.split("\t", 1) for each in listed)}
+        blobs = self._repository.blobs(ids.values())
+        return {path: blobs[each] for path, each in ids.items()}
+
+
+def read(commit: str, texts: Mapping[str, str]) -> Git:
+    """Read the files of main, by path.
+
+    Raises:
+        Broken: one is none of Slipway's.
+
+    """
+    known: dict[str, Release] = {}
+    stable, quarantine = Stable(environments={}), Quarantine()
+    manifests: dict[str, dict[str, str]] = {}
+    for path, text in texts.items():
+        at, origin = PurePosixPath(path), f"{path} at {commit[:12]}"
+        if at.suffix == ".yaml" and at.is_relative_to(RENDERED):
+            manifests.setdefault(at.parts[2], {})[at.name] = text
+        elif at.suffix != ".json":
+            continue
+        elif at.name == "stable.json":
+            stable = records.loads(Stable, text, origin)
+        elif at.name == "quarantine.json":
+            quarantine = records.loads(Quarantine, text, origin)
+        else:
+            known[at.stem] = records.loads(Release, text, origin)
+    return Git(
+        commit=commit,
+        state=State(releases=known, stable=stable, quarantine=quarantine),
+        environments={name: _environment(name, found) for name, found in manifests.items()},
+    )
+
+
+def _environment(name: str, manifests: Mapping[str, str]) -> Environment:
+    rollouts = [one for one in tree.objects(manifests) if one.get("kind") == "Rollout"]
+    if len(rollouts) != 1:
+        raise Broken(f"{RENDERED}/{name} has {len(rollouts)} Rollouts", "Run `slipway manifests check`.")
+    metadata = rollouts[0]["metadata"]
+    return Environment(
+        namespace=metadata["namespace"],
+        rollout=metadata["name"],
+        image=tree.image_of(manifests).rpartition("@")[2],
+        following=(metadata.get("annotations") or {}).get(NEXT),
+    )
