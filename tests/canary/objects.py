@@ -7,6 +7,8 @@ from slipway.canary import facts
 DAY = "2026-11-21T"
 NOW = facts.time(f"{DAY}13:00:00Z")
 GATE = {"analysis": {"templates": [{"templateName": "judge"}]}}
+DIGEST = "sha256:" + 64 * "a"
+IMAGE = f"ghcr.io/example/flights:1.1.0@{DIGEST}"
 STEPS = [{"setWeight": 10}, GATE, {"setWeight": 30}, GATE, {"setWeight": 60}, GATE, {"setWeight": 100}]
 
 
@@ -19,8 +21,31 @@ def rollout(**status: Any) -> dict[str, Any]:
             "uid": "u-1",
             "annotations": {"rollout.argoproj.io/revision": "2"},
         },
-        "spec": {"strategy": {"canary": {"steps": STEPS, "trafficRouting": {"traefik": {}}}}},
-        "status": {"stableRS": "aaa", "currentPodHash": "bbb", "currentStepIndex": 1, **status},
+        "spec": {
+            "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "flights"},
+            "strategy": {"canary": {"steps": STEPS, "trafficRouting": {"traefik": {}}}},
+        },
+        "status": {
+            "stableRS": "aaa",
+            "currentPodHash": "bbb",
+            "currentStepIndex": 1,
+            "workloadObservedGeneration": "7",
+            **status,
+        },
+    }
+
+
+def deployment(**annotations: str) -> dict[str, Any]:
+    """The Deployment that the Rollout takes its pods from; a `rollback` is what it says of one."""
+    said = {"deployment.kubernetes.io/revision": "1"}
+    return {
+        "metadata": {
+            "name": "flights",
+            "namespace": "shop",
+            "generation": 7,
+            "annotations": said | {f"slipway.dev/{name}": text for name, text in annotations.items()},
+        },
+        "spec": {"template": {"spec": {"containers": [{"name": "flights", "image": IMAGE}]}}},
     }
 
 

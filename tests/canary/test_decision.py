@@ -214,6 +214,31 @@ def test_evidence_goes_before_absence(broken: World) -> None:
     assert judged(broken, at=4000, of=rollout(available=0, since=3000.0)).cause == "verdict"
 
 
+@pytest.mark.parametrize("on_deadline", ["inconclusive", "abort"])
+@pytest.mark.parametrize("at", [20, 130, 4000, 200_000])
+def test_a_person_who_goes_back_is_not_judged(broken: World, at: float, on_deadline: str) -> None:
+    """Promoted at every look: on evidence against it, dead, held, without a sample and after the deadline."""
+    policy = msgspec.structs.replace(POLICY, on_deadline=on_deadline)
+    nothing = Observation(since=T0 - 600, requests={}, counts={})
+    gaps = msgspec.structs.replace(broken.observed(), gaps=(Gap(part="requests", detail="no answer"),))
+    for seen in (broken.observed(), nothing, gaps):
+        for known in (rollout(), rollout(available=0, since=0), rollout(attempt=3)):
+            back = msgspec.structs.replace(known, rollback=True)
+            found = judged(seen, at=at, of=back, policy=policy, timing=Timing(bake=1e6, cycle=1e5, deadline=100_000))
+            assert (found.verdict, found.cause, found.final, found.held) == ("promote", None, False, ())
+            assert (found.aborted_at, found.more_requests, found.more_seconds) == (None, None, None)
+            assert found.detail == "a person goes back to this release; it is not judged"
+
+
+def test_a_rollback_shows_what_it_overrules(broken: World) -> None:
+    """The trace says that it is one, and keeps the evidence; the next release is judged by it again."""
+    back = msgspec.structs.replace(rollout(), rollback=True)
+    told = trace(back, broken.observed(), POLICY, TIMING, T0 + 130)
+    assert (told.rollout.rollback, told.verdict, told.held) == (True, judged(broken, at=130, of=back), ())
+    assert told.verdict.abort > told.verdict.abort_needed
+    assert (told.verdict.blame, judged(broken, at=130).verdict) == ("errors", "abort")
+
+
 # ---- what a step asks ----------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,12 @@
 """What a Rollout, its AnalysisRuns and its pods say of a canary, by tables of what happened."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from canary.objects import DAY, GATE, NOW, STEPS, at, going, pod, rollout, run
+from canary.objects import DAY, DIGEST, GATE, IMAGE, NOW, STEPS, at, deployment, going, pod, rollout, run
 from slipway.canary import facts
 from slipway.canary.records import Interval
 from slipway.errors import Broken
@@ -202,6 +203,75 @@ def test_a_step_without_traffic_is_no_fact() -> None:
     found["spec"]["strategy"]["canary"]["steps"] = [GATE, *STEPS]
     with pytest.raises(Broken, match="without traffic"):
         facts.rollout(found, [run(0, "12:00:00")], READY, NOW)
+
+
+BACK = deployment(rollback=DIGEST)
+OTHER = "sha256:" + 64 * "b"
+
+
+def _with(found: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]:
+    found = copy.deepcopy(found)
+    here = found
+    for key in path[:-1]:
+        here = here[key]
+    here[path[-1]] = value
+    return found
+
+
+CONTAINERS = ("spec", "template", "spec", "containers")
+GENERATION = ("metadata", "generation")
+GOES_BACK: list[tuple[str, dict[str, Any], dict[str, Any] | None, bool]] = [
+    ("the annotation names the image", rollout(), BACK, True),
+    ("generations as numbers", rollout(workloadObservedGeneration=7), BACK, True),
+    ("generations as text", rollout(), _with(BACK, "7", *GENERATION), True),
+    ("a second container", rollout(), _with(BACK, [{"image": IMAGE}, {"image": "b"}], *CONTAINERS), True),
+    ("no annotation: the next release", rollout(), deployment(), False),
+    ("no annotations at all", rollout(), _without(deployment(), "metadata", "annotations"), False),
+    ("another image: stale", rollout(), deployment(rollback=OTHER), False),
+    ("another image at the Deployment", rollout(), _with(BACK, IMAGE[:-1] + "b", *CONTAINERS, 0, "image"), False),
+    (
+        "the digest of the second container",
+        rollout(),
+        _with(BACK, [{"image": "b"}, {"image": IMAGE}], *CONTAINERS),
+        False,
+    ),
+    ("the whole reference", rollout(), deployment(rollback=IMAGE), False),
+    ("a part of the digest", rollout(), deployment(rollback=DIGEST[:-1]), False),
+    ("true", rollout(), deployment(rollback="true"), False),
+    ("nothing, and an image by tag", rollout(), _with(deployment(rollback=""), "a:1", *CONTAINERS, 0, "image"), False),
+    ("not observed yet", rollout(workloadObservedGeneration="6"), BACK, False),
+    ("never observed", rollout(workloadObservedGeneration=None), BACK, False),
+    (
+        "never observed, no generation",
+        rollout(workloadObservedGeneration=None),
+        _without(copy.deepcopy(BACK), *GENERATION),
+        False,
+    ),
+    ("observed `None`", rollout(workloadObservedGeneration="None"), _with(BACK, None, *GENERATION), False),
+    ("no status of it", _without(rollout(), "status", "workloadObservedGeneration"), BACK, False),
+    ("no generation", rollout(), _without(copy.deepcopy(BACK), *GENERATION), False),
+    ("no containers", rollout(), _with(BACK, [], *CONTAINERS), False),
+    ("no pods", rollout(), _with(BACK, None, "spec"), False),
+    ("another Deployment", rollout(), _with(BACK, "weather", "metadata", "name"), False),
+    ("no workloadRef", _without(rollout(), "spec", "workloadRef"), BACK, False),
+    ("a reference to something else", _with(rollout(), "ReplicaSet", "spec", "workloadRef", "kind"), BACK, False),
+    ("nobody looked", rollout(), None, False),
+]
+
+
+@pytest.mark.parametrize(("found", "there", "goes"), [row[1:] for row in GOES_BACK], ids=[row[0] for row in GOES_BACK])
+def test_a_person_goes_back(found: dict[str, Any], there: dict[str, Any] | None, *, goes: bool) -> None:
+    """Only where the Deployment says so of its own image, and the controller has seen that; `as_of` keeps it."""
+    known = facts.rollout(found, [run(1, "12:00:00")], READY, NOW, deployment=there)
+    assert known.rollback is goes
+    assert facts.as_of(known, NOW).rollback is goes
+
+
+def test_where_a_rollout_takes_its_pods_from() -> None:
+    """A Deployment by name, or nothing that can be asked."""
+    assert facts.workload(rollout()) == "flights"
+    assert facts.workload(_without(rollout(), "spec", "workloadRef")) is None
+    assert facts.workload(_without(rollout(), "spec", "workloadRef", "name")) is None
 
 
 def test_the_last_run_says_what_is_asked() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from canary.objects import at, pod, rollout, run
+from canary.objects import at, deployment, pod, rollout, run
 
 BEGUN = at("12:00:00")
 LONG = 900
@@ -36,22 +36,26 @@ ODD: dict[str, Callable[[], tuple[int, bytes]]] = {
 
 @dataclass
 class Cluster:
-    """The API server: a Rollout in its third step. `odd` is what it answers instead."""
+    """The API server: a Rollout in its third step. `odd` is what it answers instead, to paths that hold `to`."""
 
     rollout: dict[str, Any] = field(default_factory=rollout)
+    deployment: dict[str, Any] | None = field(default_factory=deployment)
     runs: list[dict[str, Any]] = field(default_factory=lambda: list(RUNS))
     pods: list[dict[str, Any]] = field(default_factory=lambda: list(PODS))
     odd: str = ""
+    to: str = ""
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, path: str) -> tuple[int, bytes]:
         """Answer a path."""
         self.asked.append(path)
-        if self.odd:
+        if self.odd and self.to in path:
             return ODD[self.odd]()
         place, selector = urlsplit(path).path, parse_qs(urlsplit(path).query).get("labelSelector", [""])[0]
         if place == "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/flights":
             return 200, json.dumps(self.rollout).encode()
+        if place == "/apis/apps/v1/namespaces/shop/deployments/flights" and self.deployment:
+            return 200, json.dumps(self.deployment).encode()
         if place == "/apis/argoproj.io/v1alpha1/namespaces/shop/analysisruns":
             assert selector == "rollouts-pod-template-hash=bbb,rollout-type=Step"
             return 200, json.dumps({"kind": "AnalysisRunList", "items": self.runs}).encode()

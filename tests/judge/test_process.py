@@ -18,7 +18,7 @@ from tests.conftest import ROOT, free_port
 from tests.judge.conftest import answering
 from tests.judge.sources import BEGUN, ODD, RUNS, Cluster, Counters
 
-from canary.objects import pod, run
+from canary.objects import DIGEST, deployment, pod, run
 from slipway.commands import judge_serve
 from slipway.errors import Broken
 
@@ -138,13 +138,47 @@ def test_a_person_gets_the_analysis_of_the_rollout(world: World) -> None:
 
 
 def test_only_reads(world: World) -> None:
-    """The judge gets and lists three things of the cluster; any other method would be a 501 of this server."""
+    """The judge gets and lists four things of the cluster; any other method would be a 501 of this server."""
     world.ask()
-    assert {path.partition("?")[0].rsplit("/", 1)[-1] for path in world.cluster.asked} == {
-        "flights",
+    assert {path.partition("?")[0].partition("/shop/")[-1] for path in world.cluster.asked} == {
+        "rollouts/flights",
+        "deployments/flights",
         "analysisruns",
         "pods",
     }
+
+
+def test_a_person_goes_back(world: World) -> None:
+    """What the Deployment says at each look counts: 1 whatever the evidence, and the release after it is judged."""
+    world.counters.bad = 0.06
+    world.cluster.pods = [pod("False", "12:13:00")]
+    assert world.ask() == -1
+    world.cluster.deployment = deployment(rollback=DIGEST)
+    assert [world.ask(address) for address in world.addresses] == [1, 1]
+    told = world.told()
+    assert b'"detail": "a person goes back to this release; it is not judged"' in told
+    assert b'"held": []' in told
+    trace = requests.get(f"{world.addresses[0]}/trace", params=GIVEN, timeout=30).json()
+    assert trace["rollout"]["rollback"] is True
+    assert trace["verdict"]["abort"] > trace["verdict"]["abort_needed"]
+    world.cluster.deployment["metadata"]["generation"] = 8  # the controller has not seen it yet
+    assert world.ask() == -1
+    world.cluster.deployment = deployment()
+    assert world.ask() == -1
+    world.counters.odd = "500"
+    world.cluster.deployment = deployment(rollback=DIGEST)
+    assert world.ask() == 1
+
+
+@pytest.mark.parametrize("odd", [*ODD, "gone"])
+def test_a_deployment_that_cannot_be_read_is_a_doubt(world: World, odd: str) -> None:
+    """Nobody knows then whether a person goes back: 0, never a promotion, and `facts` as the reason."""
+    if odd == "gone":
+        world.cluster.deployment = None
+    else:
+        world.cluster.odd, world.cluster.to = odd, "/deployments/"
+    assert world.ask() == 0
+    assert b'"reason": "facts"' in world.told()
 
 
 def test_unavailable(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The Kubernetes API: a rollout, its analysis runs and the canary's pods. It gets and lists, and never writes."""
+"""The Kubernetes API: a rollout with its Deployment, its runs and its pods. It gets and lists, and never writes."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,11 @@ class Cluster:
             raise Broken("there is no cluster to ask", "Run in a pod, or make a kubeconfig.") from None
         settings.retries = 0  # the next look is one
         api = client.ApiClient(settings)
-        self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
+        self._objects, self._core, self._apps = (
+            client.CustomObjectsApi(api),
+            client.CoreV1Api(api),
+            client.AppsV1Api(api),
+        )
         self._seconds = seconds
 
     def rollout(self, namespace: str, name: str, now: float) -> Rollout:
@@ -50,7 +54,8 @@ class Cluster:
                 _request_timeout=self._seconds,
             )
         )
-        return facts.rollout(found, self._runs(namespace, canary), _items(pods), now)
+        deployment = self._deployment(namespace, facts.workload(found))
+        return facts.rollout(found, self._runs(namespace, canary), _items(pods), now, deployment=deployment)
 
     def asked(self, namespace: str, name: str) -> Mapping[str, str]:
         """Say what the rollout's last analysis asks for.
@@ -74,6 +79,18 @@ class Cluster:
                 _request_timeout=self._seconds,
             )
         )
+
+    def _deployment(self, namespace: str, name: str | None) -> Mapping[str, Any] | None:
+        if name is None:
+            return None
+        found = _asked(
+            lambda: self._apps.read_namespaced_deployment(
+                name, namespace, _preload_content=False, _request_timeout=self._seconds
+            )
+        )
+        if not isinstance(found.get("spec"), dict):
+            raise Broken("what the cluster's API answers is no Deployment", REMEDY)
+        return found
 
     def _runs(self, namespace: str, canary: str) -> Sequence[Mapping[str, Any]]:
         return _items(

@@ -5,6 +5,7 @@ never hides an abort. Everything is worked out again at each look; nothing count
 first be judged, so a later look sees what an earlier one saw.
 """
 
+import msgspec
 import numpy as np
 
 from slipway.canary import wording
@@ -29,7 +30,7 @@ from slipway.canary.weighing import Case, Weighed, last, needed, weigh
 
 def decide(rollout: Rollout, observation: Observation, policy: Policy, timing: Timing, now: float) -> Verdict:
     """Judge a canary at `now`. The same facts, the same answer."""
-    return _verdict(weigh(rollout, observation, policy, timing, now))
+    return _answer(weigh(rollout, observation, policy, timing, now))
 
 
 def trace(rollout: Rollout, observation: Observation, policy: Policy, timing: Timing, now: float) -> Trace:
@@ -37,11 +38,28 @@ def trace(rollout: Rollout, observation: Observation, policy: Policy, timing: Ti
     case = weigh(rollout, observation, policy, timing, now)
     return Trace(
         rollout=rollout,
-        verdict=_verdict(case),
+        verdict=_answer(case),
         times=tuple(case.times.tolist()),
         abort=tuple(case.abort.tolist()),
         metrics=tuple(_metric_trace(each) for each in case.metrics),
-        held=tuple(spans(case)),
+        held=() if rollout.rollback else tuple(spans(case)),
+    )
+
+
+def _answer(case: Case) -> Verdict:
+    judged = _verdict(case)
+    if not case.rollout.rollback:
+        return judged
+    return msgspec.structs.replace(
+        judged,
+        verdict="promote",
+        cause=None,
+        final=False,
+        held=(),
+        detail=wording.GOES_BACK,
+        aborted_at=None,
+        more_requests=None,
+        more_seconds=None,
     )
 
 

@@ -1,10 +1,13 @@
 """A canary's past, read from what the controller keeps: the Rollout, its AnalysisRuns and the canary's pods.
 
+Whether a person goes back to that release stands on the Deployment that the Rollout takes its pods from.
+
 Nothing else knows it: the Rollout's status has the weight of now and no times, and no metric has the weights. A step
 run exists exactly while a gated step is judged; the weight in force is that of the last setWeight before its step.
 Objects are those of the Kubernetes API, parsed from JSON.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,18 +16,22 @@ import msgspec
 
 from slipway.canary.records import Interval, Rollout
 from slipway.errors import Broken
+from slipway.manifests.tree import ROLLBACK
 
 Object = Mapping[str, Any]
 
 REVISION = "rollout.argoproj.io/revision"
 HASH = "rollouts-pod-template-hash"
+DIGEST = re.compile("sha256:[0-9a-f]{64}")
 WAIT = "The controller fills it in; ask again. If it stays so, look at its log."
 
 
-def rollout(found: Object, runs: Sequence[Object], pods: Sequence[Object], now: float) -> Rollout:
+def rollout(
+    found: Object, runs: Sequence[Object], pods: Sequence[Object], now: float, *, deployment: Object | None = None
+) -> Rollout:
     """Say what is known of the canary at `now`; what began later is left out.
 
-    `runs` and `pods` may hold others' objects; `pods` are those of the canary's hash.
+    `runs` may hold others' objects; `pods` are those of the canary's hash, `deployment` is that of `workload(found)`.
 
     Raises:
         Broken: no canary is under way, or a field that is needed is not there.
@@ -64,7 +71,27 @@ def rollout(found: Object, runs: Sequence[Object], pods: Sequence[Object], now: 
         steps=len(gated),
         available=available,
         unavailable_since=max(lost) if gone else None,
+        rollback=goes_back(found, deployment),
     )
+
+
+def workload(found: Object) -> str | None:
+    """Name the Deployment that a Rollout takes its pods from."""
+    kind, name = _at(found, "spec", "workloadRef", "kind"), _at(found, "spec", "workloadRef", "name")
+    return name if kind == "Deployment" and isinstance(name, str) and name else None
+
+
+def goes_back(found: Object, deployment: Object | None) -> bool:
+    """Whether a person goes back to the image of a Rollout's Deployment: it says so of that very image.
+
+    Only where the controller has seen what the Deployment asks for: else the canary is still one of before.
+    """
+    digest = _at(deployment, "metadata", "annotations", ROLLBACK)
+    image = _at(deployment, "spec", "template", "spec", "containers", 0, "image")
+    asked, seen = _at(deployment, "metadata", "generation"), _at(found, "status", "workloadObservedGeneration")
+    named = workload(found) is not None and _at(deployment, "metadata", "name") == workload(found)
+    known = isinstance(digest, str) and DIGEST.fullmatch(digest) and isinstance(image, str) and asked is not None
+    return bool(named and known and image.partition("@")[2] == digest and str(asked) == str(seen))
 
 
 def as_of(known: Rollout, now: float) -> Rollout:
@@ -201,10 +228,18 @@ def _index(run: Object) -> int:
     return int(text)
 
 
-def _get(found: Object, *path: str) -> Any:  # noqa: ANN401  # whatever stands there
+def _at(found: object, *path: str | int) -> Any:  # noqa: ANN401  # whatever stands there, or None
     here: Any = found
     for key in path:
-        here = here.get(key) if isinstance(here, Mapping) else None
+        if isinstance(here, Mapping):
+            here = here.get(key)
+        else:
+            here = here[key] if isinstance(here, list) and isinstance(key, int) and key < len(here) else None
+    return here
+
+
+def _get(found: Object, *path: str) -> Any:  # noqa: ANN401  # whatever stands there
+    here = _at(found, *path)
     if here in (None, "", {}):
         raise Broken(f"the Rollout has no {'.'.join(path)} yet", WAIT)
     return here

@@ -8,6 +8,8 @@ from slipway.canary.records import Cause, Hold, Outcome
 from slipway.canary.units import duration
 from slipway.canary.weighing import Case, Weighed, last, needed
 
+GOES_BACK = "a person goes back to this release; it is not judged"
+
 
 def sentence(case: Case, outcome: Outcome, cause: Cause | None, blame: Weighed | None, held: Sequence[Hold]) -> str:
     """Say in one sentence what was decided, and why."""
