@@ -17,7 +17,7 @@ from slipway.__main__ import app
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"bentoml", "great_expectations", "mlflow", "numpy", "onnxruntime", "pandas", "polars", "sklearn"}
-ENDLESS = {"serve", "judge serve"}  # they run until Ctrl-C, so they have no result to print as JSON
+ENDLESS = {"serve", "judge serve", "relay serve"}  # they run until Ctrl-C, so they have no result to print as JSON
 SURFACE = typer.main.get_command(app)
 
 
