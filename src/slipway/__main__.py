@@ -15,6 +15,7 @@ from slipway import (
     quiet,  # noqa: F401  # before any library reads the environment
 )
 from slipway.commands import (
+    audit,
     console,
     demo,
     gate,
@@ -33,6 +34,7 @@ from slipway.commands import (
     rollback,
     runtime,
     serve,
+    status,
     track,
 )
 from slipway.errors import Broken, SlipwayError
@@ -69,6 +71,8 @@ for verb in (
     revert.revert,
     rollback.rollback,
     history.history,
+    status.status,
+    audit.audit,
     serve.serve,
 ):
     app.command()(verb)
