@@ -1,7 +1,9 @@
 """What Git remembers of releases: the records at the tip of main, and every commit that changed them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from slipway import history, records
@@ -9,6 +11,8 @@ from slipway.adapters.git import BRANCH, REMOTE, Repository
 from slipway.commands import progress, shelf
 from slipway.errors import Broken
 from slipway.history import Noted, Revision
+from slipway.manifests import tree
+from slipway.planes import Applied
 from slipway.records import Quarantine, Release, Stable
 
 _NONE = 40 * "0"  # what git calls the content of a file that a commit has removed
@@ -22,6 +26,7 @@ class Past:
     tip: str
     last: Revision  # the last of `revisions`, or an empty one
     revisions: Sequence[Revision]
+    texts: Sequence[Mapping[str, str]]  # for each of them, the files of releases/ that it left there
 
     @property
     def events(self) -> list[Noted]:
@@ -60,25 +65,30 @@ def read(repository: Repository, commit: str) -> Past:
     if repository.git("rev-parse", "--is-shallow-repository") == "true":
         raise Broken(f"{repository.root} has a part of the history only", "git fetch --unshallow")
     command = ("log", "--reverse", "--first-parent", "--diff-merges=first-parent", "--no-renames", "--raw")
-    printed = repository.git(*command, "--no-abbrev", f"--format={_START}%H%x09%an", commit, "--", str(shelf.FOLDER))
+    paths = f":(glob){shelf.FOLDER}/*.json"
+    printed = repository.git(*command, "--no-abbrev", f"--format={_START}%H%x09%an", commit, "--", paths)
     log = [text.splitlines() for text in printed.split(_START)[1:]]
     texts = repository.blobs({line.split()[3] for _, *lines in log for line in lines if line} - {_NONE})
     standing: dict[str, str] = {}
-    memory: dict[str, Any] = {}
+    readable: dict[str, Any] = {}
+    papers: list[Mapping[str, str]] = []
     revisions = []
     for head, *lines in log:
         sha, _, who = head.partition("\t")
-        for line in filter(None, lines):
-            facts, _, path = line.partition("\t")
-            name, blob = path.removeprefix(f"{shelf.FOLDER}/"), facts.split()[3]
-            standing.pop(name, None)
-            if blob != _NONE:
-                standing[name] = blob
-                memory[blob] = memory.get(blob) or _record(name, texts[blob], f"{path} of {sha[:12]}")
-        there = {name: memory[blob] for name, blob in standing.items()}
-        revisions.append(_revision(sha, who, there))
+        for facts, _, path in (line.partition("\t") for line in lines if line):
+            name, blob = Path(path).name, facts.split()[3]
+            if blob == _NONE:
+                standing.pop(name), readable.pop(name, None)
+            else:
+                standing[name] = texts[blob]
+                with suppress(Broken):  # that somebody once wrote nonsense there does not hide what stood before
+                    readable[name] = _record(name, texts[blob], path)
+        papers.append(dict(standing))
+        revisions.append(_revision(sha, who, dict(readable)))
+    for name, text in standing.items():
+        _record(name, text, f"{shelf.FOLDER}/{name} of {commit[:12]}")
     last = revisions[-1] if revisions else _revision(commit, "", {})
-    return Past(tip=commit, last=last, revisions=revisions)
+    return Past(tip=commit, last=last, revisions=revisions, texts=papers)
 
 
 def _record(name: str, text: str, origin: str) -> Any:  # noqa: ANN401  # of the kind that the name says
@@ -89,5 +99,29 @@ def _record(name: str, text: str, origin: str) -> Any:  # noqa: ANN401  # of the
 def _revision(commit: str, who: str, papers: dict[str, Any]) -> Revision:
     stable = papers.pop(shelf.STABLE, Stable(environments={}))
     quarantine = papers.pop(shelf.QUARANTINE, Quarantine())
-    releases = {name.removesuffix(".json"): release for name, release in papers.items()}
+    releases = {Path(name).stem: release for name, release in papers.items()}
     return Revision(commit=commit, who=who, releases=releases, stable=stable, quarantine=quarantine)
+
+
+def applied(repository: Repository, commit: str, environment: str) -> Applied | None:
+    """What Git tells Argo CD to apply in an environment; None where nothing was released to it."""
+    folder = f"k8s/rendered/{environment}/"
+    listed = [line.split() for line in repository.git("ls-tree", commit, folder).splitlines()]
+    names = {path: blob for _, _, blob, path in listed if path.endswith(".yaml")}
+    texts = repository.blobs(names.values())
+    rendered = {path: texts[blob] for path, blob in names.items()}
+    rollouts = [each["metadata"] for each in tree.objects(rendered) if each.get("kind") == "Rollout"]
+    if not rollouts:
+        return None
+    return Applied(
+        namespace=rollouts[0]["namespace"],
+        rollout=rollouts[0]["name"],
+        image=tree.image_of(rendered),
+        rollback=next((digest for _, digest in tree.rollbacks(rendered)), None),
+    )
+
+
+def no_registry(uri: str) -> bool:
+    """Whether an address is that of a file that is not there: MLflow would make one."""
+    path = uri.removeprefix("sqlite:///")
+    return path != uri and not Path(path).exists()

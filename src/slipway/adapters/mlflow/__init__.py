@@ -115,6 +115,12 @@ def by_alias(uri: str, alias: str) -> Version | None:
     return None
 
 
+def holding(uri: str, model_digest: str) -> Version | None:
+    """The version that holds a model, or None."""
+    with connected(uri) as client:
+        return _by_digest(client, model_digest)
+
+
 def crown(uri: str, model_digest: str) -> Version:
     """Give the version of a model the alias `champion`; it is no challenger any more.
 
