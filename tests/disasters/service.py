@@ -125,13 +125,13 @@ class World:
 
     def start_service(self) -> None:
         """Start BentoML and wait until it is ready."""
-        environment = bento._environment(self.home) | self.variables
-        self.service = self._run(bento._serve(self.made, self.port), environment)
+        environment = bento.home_environment(self.home) | self.variables
+        self.service = self._run(bento.serve_command(self.made, self.port), environment)
         wait(self.ready, "the service is not ready")
 
     def start_shipper(self) -> None:
         """Start the shipper."""
-        self.shipper = self._run(bento._ship(self.made), os.environ | self.variables)
+        self.shipper = self._run(bento.ship_command(self.made), os.environ | self.variables)
 
     def ready(self) -> bool:
         """Ask /readyz."""

@@ -58,7 +58,7 @@ def build(source: Path, model: Path, requirements: Path, bundle: Bundle, out: Pa
         context, home = Path(temporary, "context"), Path(temporary, "home")
         _assemble(context, source, model, requirements, bundle)
         command = ("build", ".", "--version", bundle.version)
-        environment = _environment(home)
+        environment = home_environment(home)
         done = subprocess.run(
             _bentoml(*command), cwd=context, env=environment, capture_output=True, text=True, check=False
         )
@@ -119,9 +119,11 @@ def serving(bento: Path, port: int, **variables: str) -> Iterator[str]:
         environment = os.environ | SILENT | variables
         with log.open("wb") as stream, ExitStack() as stack:
             if environment.get("SLIPWAY_LEDGER"):  # first begun, last ended
-                stack.enter_context(_running(_ship(bento), environment, stream))
+                stack.enter_context(_running(ship_command(bento), environment, stream))
             stack.callback(kill_all, home)
-            process = stack.enter_context(_running(_serve(bento, port), _environment(home) | variables, stream))
+            process = stack.enter_context(
+                _running(serve_command(bento, port), home_environment(home) | variables, stream)
+            )
             _wait(process, address(port), log)
             yield address(port)
 
@@ -186,11 +188,13 @@ def kill_all(home: Path) -> None:
     psutil.wait_procs(left, STOP_SECONDS)  # the port is free when they are gone, not when they are told to go
 
 
-def _serve(bento: Path, port: int) -> list[str]:
+def serve_command(bento: Path, port: int) -> list[str]:
+    """How a bento is served on a loopback port."""
     return _bentoml("serve", str(bento.resolve()), "--host", "127.0.0.1", "--port", str(port))
 
 
-def _ship(bento: Path) -> list[str]:
+def ship_command(bento: Path) -> list[str]:
+    """How a bento's shipper is run."""
     return [sys.executable, str(bento.resolve() / "src" / "shipper.py")]
 
 
@@ -198,6 +202,7 @@ def _bentoml(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "bentoml", *arguments]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def home_environment(home: Path) -> dict[str, str]:
+    """Our environment, for BentoML: with a home of its own, and silent."""
     home.mkdir(parents=True, exist_ok=True)
     return os.environ | SILENT | {"BENTOML_HOME": str(home.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
