@@ -7,6 +7,8 @@ from typing import Any
 from slipway.canary import facts
 from slipway.canary.records import Rollout
 from slipway.errors import Broken
+from slipway.rollout import seen
+from slipway.rollout.records import Seen
 
 GROUP, VERSION = "argoproj.io", "v1alpha1"
 REMEDY = "Look at the cluster's API, and at the rights of the judge's ServiceAccount: get and list."
@@ -66,6 +68,20 @@ class Cluster:
         """
         canary = self._rollout(namespace, name).get("status", {}).get("currentPodHash", "none")
         return facts.asked(self._runs(namespace, canary))
+
+    def seen(self, namespace: str, name: str, now: float) -> Seen:
+        """Say how a rollout stands at `now`.
+
+        Raises:
+            Broken: the API does not answer, or there is no rollout.
+
+        """
+        found = self._rollout(namespace, name)
+        deployment = self._deployment(namespace, facts.workload(found))
+        if deployment is None:
+            raise Broken(f"{namespace}/{name} takes its pods from no Deployment", "Give it a workloadRef.")
+        runs = self._runs(namespace, found.get("status", {}).get("currentPodHash", "none"))
+        return seen.seen(found, deployment, runs, now)
 
     def _rollout(self, namespace: str, name: str) -> Mapping[str, Any]:
         return _asked(

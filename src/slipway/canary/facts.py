@@ -46,11 +46,11 @@ def rollout(
     gated = [index for index, step in enumerate(steps) if "analysis" in step]
     if not gated:
         raise Broken(f"{name} has no analysis step", "Gate a step as rollouts/rollout.yaml does.")
-    attempts = _attempts(_own(found, runs, canary, now))
+    attempts = _attempts(own(found, runs, canary, now))
     if not attempts:
         raise Broken(f"{name} has no analysis of revision {_revision(found)} yet", WAIT)
     resumed = len(attempts) > 1 and _phase(attempts[-2][-1]) == "Inconclusive"
-    if _index(attempts[-1][0]) != gated[0] and not resumed:
+    if step_of(attempts[-1][0]) != gated[0] and not resumed:
         raise Broken(
             f"the first analyses of {name} are gone, so nobody knows when its attempt began",
             "Abort it and retry; keep enough runs: spec.analysis.successfulRunHistoryLimit.",
@@ -77,7 +77,7 @@ def rollout(
 
 def workload(found: Object) -> str | None:
     """Name the Deployment that a Rollout takes its pods from."""
-    kind, name = _at(found, "spec", "workloadRef", "kind"), _at(found, "spec", "workloadRef", "name")
+    kind, name = at(found, "spec", "workloadRef", "kind"), at(found, "spec", "workloadRef", "name")
     return name if kind == "Deployment" and isinstance(name, str) and name else None
 
 
@@ -86,10 +86,10 @@ def goes_back(found: Object, deployment: Object | None) -> bool:
 
     Only where the controller has seen what the Deployment asks for: else the canary is still one of before.
     """
-    digest = _at(deployment, "metadata", "annotations", ROLLBACK)
-    image = _at(deployment, "spec", "template", "spec", "containers", 0, "image")
-    asked, seen = _at(deployment, "metadata", "generation"), _at(found, "status", "workloadObservedGeneration")
-    named = workload(found) is not None and _at(deployment, "metadata", "name") == workload(found)
+    digest = at(deployment, "metadata", "annotations", ROLLBACK)
+    image = at(deployment, "spec", "template", "spec", "containers", 0, "image")
+    asked, seen = at(deployment, "metadata", "generation"), at(found, "status", "workloadObservedGeneration")
+    named = workload(found) is not None and at(deployment, "metadata", "name") == workload(found)
     known = isinstance(digest, str) and DIGEST.fullmatch(digest) and isinstance(image, str) and asked is not None
     return bool(named and known and image.partition("@")[2] == digest and str(asked) == str(seen))
 
@@ -120,7 +120,7 @@ def asked(runs: Sequence[Object]) -> dict[str, str]:
     return {one["name"]: one["value"] for one in arguments if "value" in one}
 
 
-def _own(found: Object, runs: Sequence[Object], canary: str, now: float) -> list[Object]:
+def own(found: Object, runs: Sequence[Object], canary: str, now: float) -> list[Object]:
     """The step runs of this rollout and revision, in order of time."""
     uid, revision = _get(found, "metadata", "uid"), _revision(found)
     mine = [
@@ -132,7 +132,7 @@ def _own(found: Object, runs: Sequence[Object], canary: str, now: float) -> list
         and run["metadata"].get("annotations", {}).get(REVISION) == revision
         and _start(run) <= now
     ]
-    return sorted(mine, key=lambda run: (_start(run), _index(run), run["metadata"]["name"]))
+    return sorted(mine, key=lambda run: (_start(run), step_of(run), run["metadata"]["name"]))
 
 
 def _attempts(runs: Sequence[Object]) -> list[list[Object]]:
@@ -151,10 +151,10 @@ def _attempts(runs: Sequence[Object]) -> list[list[Object]]:
 
 
 def _continues(before: Object, run: Object) -> bool:
-    if _phase(before) in ("Failed", "Error", "Inconclusive") or _index(run) < _index(before):
+    if _phase(before) in ("Failed", "Error", "Inconclusive") or step_of(run) < step_of(before):
         return False
     end = _end(before)
-    return _index(run) > _index(before) or end is None or end > _start(run)
+    return step_of(run) > step_of(before) or end is None or end > _start(run)
 
 
 def _intervals(
@@ -162,7 +162,7 @@ def _intervals(
 ) -> tuple[Interval, ...]:
     intervals = []
     for run, later in zip(runs, [*runs[1:], None], strict=True):
-        index, start, end = _index(run), _start(run), _end(run)
+        index, start, end = step_of(run), _start(run), _end(run)
         if index not in gated:
             raise Broken(f"the steps changed under the analysis {run['metadata']['name']}", WAIT)
         if later is not None:
@@ -221,14 +221,21 @@ def _phase(run: Object) -> str:
     return str(run.get("status", {}).get("phase", ""))
 
 
-def _index(run: Object) -> int:
+def step_of(run: Object) -> int:
+    """The step of the Rollout that a run judges.
+
+    Raises:
+        Broken: it names none.
+
+    """
     text = str(run["metadata"]["labels"].get("step-index", ""))
     if not text.isdecimal():
         raise Broken(f"the analysis {run['metadata']['name']} names no step", WAIT)
     return int(text)
 
 
-def _at(found: object, *path: str | int) -> Any:  # noqa: ANN401  # whatever stands there, or None
+def at(found: object, *path: str | int) -> Any:  # noqa: ANN401  # whatever stands there
+    """What stands at a path of an object, None where it ends before."""
     here: Any = found
     for key in path:
         if isinstance(here, Mapping):
@@ -239,7 +246,7 @@ def _at(found: object, *path: str | int) -> Any:  # noqa: ANN401  # whatever sta
 
 
 def _get(found: Object, *path: str) -> Any:  # noqa: ANN401  # whatever stands there
-    here = _at(found, *path)
+    here = at(found, *path)
     if here in (None, "", {}):
         raise Broken(f"the Rollout has no {'.'.join(path)} yet", WAIT)
     return here

@@ -77,7 +77,7 @@ def serve(
     elif kubernetes and rehearsal is None:
         from slipway.adapters.kubernetes import Cluster
 
-        sight = Cluster()  # type: ignore[assignment]  # until it has `seen`
+        sight = Cluster()
     else:
         raise Broken("the relay was not told where rollouts are", "Name --kubernetes, or --rehearsal FOLDER.")
     acting: Acting
