@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 from slipway.canary import facts
@@ -27,7 +29,8 @@ class Cluster:
 
         settings = client.Configuration()
         try:
-            config.load_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+            with redirect_stdout(StringIO()):  # where there is no kubeconfig it prints that it looks elsewhere
+                config.load_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         except Exception:  # noqa: BLE001  # whatever a kubeconfig holds, the library trips over it in its own way
             raise Broken("there is no cluster to ask", "Run in a pod, or make a kubeconfig.") from None
         settings.retries = 0  # the next look is one
