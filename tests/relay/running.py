@@ -17,7 +17,7 @@ from tests.outcomes.world import World
 from slipway.adapters import files
 from slipway.rollout.records import Seen
 
-TOKEN = "sesame"
+TOKEN = "sesame"  # noqa: S105
 SPACES = {"staging": "flights-staging", "production": "flights"}
 
 
