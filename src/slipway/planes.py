@@ -38,6 +38,7 @@ class Held(_Frozen, frozen=True, kw_only=True):
 
     version: str
     model_digest: str
+    releases: tuple[str, ...]  # that hold its model
 
 
 class Registry(_Frozen, frozen=True, kw_only=True):

@@ -17,9 +17,10 @@ def shown(told: Audit) -> str:
     if told.prediction:
         lines += _asked(told.prediction)
     else:
-        lines += [f"[bold]{one.value}[/] is the {one.kind} of {', '.join(one.versions)}" for one in told.matches]
+        named = (one for one in told.matches if one.kind != "version")
+        lines += [f"[bold]{one.value}[/] is the {one.kind} of {', '.join(one.versions)}" for one in named]
     for chain in told.chains:
-        lines += ["", *_chain(chain)]
+        lines += ["", *_chain(chain)] if lines else _chain(chain)
     return "\n".join([*lines, *(f"[dim]{escape(remark)}[/]" for remark in told.remarks)])
 
 
@@ -42,8 +43,8 @@ def _chain(one: Chain) -> Iterator[str]:
     yield _link(one, "commit", one.source_commit, there)
     yield _link(one, "recipe", one.recipe, _agrees(one.source.recipe if one.source else None, "files"))
     yield _link(one, "data", one.data, _agrees(one.source.data if one.source else None, "data.dvc"))
-    against = f"against {', '.join(one.champions) or one.gate.champion}" if one.gate.champion else "as the first"
-    yield f"  gate       {'accepted' if one.gate.accepted else 'rejected'} {against}, champion {one.gate.champion}"
+    against = f"against {one.gate.champion} of {', '.join(one.champions)}" if one.gate.champion else "as the first"
+    yield f"  gate       {'accepted' if one.gate.accepted else 'rejected'} {against}"
     yield f"             by the thresholds {one.gate.thresholds_digest} of {one.gate.base}"
     for check in one.gate.checks:
         yield f"             {MARKS[check.passed]} {check.name}: {escape(check.detail)}"

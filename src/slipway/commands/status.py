@@ -71,7 +71,7 @@ def status(
         )
         for name in tree.ENVIRONMENTS
     }
-    registry = _registry(repository.root, tracking_uri, unseen)
+    registry = _registry(repository.root, tracking_uri, found, unseen)
     told = planes.compare(
         commit,
         found.last,
@@ -121,7 +121,7 @@ def _cluster(
     return None
 
 
-def _registry(root: Path, tracking_uri: str | None, unseen: list[str]) -> Registry | None:
+def _registry(root: Path, tracking_uri: str | None, found: Past, unseen: list[str]) -> Registry | None:
     from slipway.adapters import mlflow
 
     uri = mlflow.address(root, tracking_uri)
@@ -133,11 +133,15 @@ def _registry(root: Path, tracking_uri: str | None, unseen: list[str]) -> Regist
     except Broken as error:
         unseen.append(f"the registry was not looked at: {error.what}. {error.remedy}")
         return None
-    return Registry(champion=_held(champion), challenger=_held(challenger))
+    return Registry(champion=_held(champion, found), challenger=_held(challenger, found))
 
 
-def _held(found: "Version | None") -> Held | None:
-    return Held(version=found.version, model_digest=found.model_digest) if found else None
+def _held(version: "Version | None", found: Past) -> Held | None:
+    if version is None:
+        return None
+    known = found.last.releases.items()
+    holding = tuple(name for name, one in known if one.package.bundle.model_digest == version.model_digest)
+    return Held(version=version.version, model_digest=version.model_digest, releases=holding)
 
 
 def _altered(found: Past) -> list[str]:
@@ -169,7 +173,7 @@ def _shown(told: Status) -> RenderableType:
             place.stable or "-",
             place.in_flight or "-",
             _version(place.applied),
-            f"champion is version {champion.version}" if champion else "",
+            f"champion {_named(champion)}" if champion else "",
             f"{WORDS[place.cluster.phase]} {place.cluster.image[7:19]}" if place.cluster else "",
         )
     lines: list[RenderableType] = [
@@ -180,8 +184,12 @@ def _shown(told: Status) -> RenderableType:
     for one in told.disagreements:
         lines += [f"[bold red]disagree[/] {one.where}: {escape(one.what)}", f"  [dim]->[/] {escape(one.remedy)}"]
     if not told.disagreements:
-        lines.append("[bold green]agree[/]")
+        lines.append("[bold green]agree[/]" if told.registry else "[yellow]no disagreement found[/]")
     return Group(*lines)
+
+
+def _named(held: Held) -> str:
+    return f"{'/'.join(held.releases) or 'unknown'} (version {held.version})"
 
 
 def _version(applied: Applied | None) -> str:
