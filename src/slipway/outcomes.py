@@ -188,12 +188,13 @@ def revert(
         )
     stable = state.stable_of(environment)
     flying = so_far[-1] == releases.PROPOSED
+    spared = filter(None, (stable, state.stable_of(releases.PRODUCTION)))  # what staging aborts may be the champion's
     return Change(
         release=_with(release, "reverted", environment=environment, at=at, cause=cause, evidence=evidence, why=why),
         others=(),
         stable=state.stable,
         quarantine=quarantine.bar(
-            state.quarantine, release, sparing=stable, environment=environment, at=at, cause=cause
+            state.quarantine, release, sparing=spared, environment=environment, at=at, cause=cause
         ),
         manifests=Manifests(stable) if flying else None,
         subject=f"Revert {version} in {environment}",

@@ -33,15 +33,16 @@ def active(quarantine: Quarantine) -> dict[str, QuarantineEvent]:
 
 
 def bar(
-    quarantine: Quarantine, release: Release, *, sparing: Release | None, environment: str, at: str, cause: Cause
+    quarantine: Quarantine, release: Release, *, sparing: Iterable[Release], environment: str, at: str, cause: Cause
 ) -> Quarantine:
     """Bar what an aborted release was made of, and what made it; a cause that says nothing of it bars nothing.
 
-    Spared are digests of the recorded stable: a twin must not bar the champion, nor bad data the champion's recipe.
+    Spared are digests of the recorded stables given, the environment's and production's: a twin must not bar the
+    champion, nor bad data the champion's recipe.
     """
     if cause not in BARRING:
         return quarantine
-    spared = set(digests(sparing.package).values()) if sparing else set()
+    spared = {digest for stable in sparing for digest in digests(stable.package).values()}
     added = tuple(
         QuarantineEvent(
             kind="quarantined",

@@ -54,7 +54,7 @@ def event(kind: str, environment: str = "production", day: int = 9) -> ReleaseEv
 A = release("1.0.0", *((kind, place) for place in ("staging", "production") for kind in ("proposed", "promoted")))
 B = release("1.1.0", ("proposed", "production"), ("reverted", "production"))
 BARRED = quarantine.bar(
-    Quarantine(), B, sparing=A, environment="production", at="2013-06-02T00:00:00+00:00", cause="verdict"
+    Quarantine(), B, sparing=[A], environment="production", at="2013-06-02T00:00:00+00:00", cause="verdict"
 )
 STABLE = Stable(environments={"production": "1.0.0", "staging": "1.0.0"})
 BEFORE = {

@@ -190,6 +190,17 @@ def test_a_twin_does_not_bar_the_champion() -> None:
     assert {event.what for event in change.quarantine.events} == {"image", "bento"}
 
 
+def test_what_staging_aborts_does_not_bar_the_champion() -> None:
+    """Production's stable is spared there too; what staging alone has as its stable does not shield production."""
+    newer = play(*FIRST, (propose, "1.1.0", "staging"), (promote, "1.1.0", "staging"))
+    twin = play((propose, "1.2.0", "staging", {"recipe": "1.0.0"}), (revert, "1.2.0", "staging"), state=newer)
+    assert package("1.0.0").bundle.recipe_digest not in quarantine.active(twin.quarantine)
+
+    carried = play((carry, "1.1.0"), (propose, "1.2.0", "staging", {"recipe": "1.1.0"}), state=newer)
+    aborted = play((promote, "1.2.0", "staging"), (revert, "1.1.0"), state=carried)
+    assert package("1.1.0").bundle.recipe_digest in quarantine.active(aborted.quarantine)
+
+
 def test_a_rollback_records_what_was_left_what_came_back_and_what_gave_way() -> None:
     """In one commit: nothing is in flight after it."""
     state = play((propose, "1.3.0"), state=SITUATIONS["left"])
@@ -215,7 +226,7 @@ def test_a_quarantined_release_does_not_come_back() -> None:
     """Promoted in production, aborted in staging: a person has to lift it first."""
     state = play((propose, "1.3.0", "staging"), state=SITUATIONS["left"])
     barred = quarantine.bar(
-        state.quarantine, state.releases["1.1.0"], sparing=None, environment="staging", at=AT, cause="verdict"
+        state.quarantine, state.releases["1.1.0"], sparing=(), environment="staging", at=AT, cause="verdict"
     )
     state = State(releases=state.releases, stable=state.stable, quarantine=barred)
 

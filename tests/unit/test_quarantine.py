@@ -50,7 +50,9 @@ def release(version: str = "1.2.0", events: tuple[ReleaseEvent, ...] = (), **par
 STABLE = release("1.1.0")
 
 
-def bar(before: Quarantine, aborted: Release, sparing: Release | None = STABLE, cause: Cause = "verdict") -> Quarantine:
+def bar(
+    before: Quarantine, aborted: Release, sparing: tuple[Release, ...] = (STABLE,), cause: Cause = "verdict"
+) -> Quarantine:
     """Bar an aborted release of production."""
     return quarantine.bar(before, aborted, sparing=sparing, environment="production", at=AT, cause=cause)
 
@@ -102,9 +104,15 @@ def test_the_recorded_stable_is_spared(shared: dict[str, str], left: set[str]) -
     assert set(barred(bar(EMPTY, release(**shared)))) == left
 
 
+def test_every_stable_that_is_given_is_spared() -> None:
+    """What staging aborts bars neither staging's stable nor the champion."""
+    others = (STABLE, release("1.0.0"))
+    assert set(barred(bar(EMPTY, release(model="100", recipe="110"), sparing=others))) == {"image", "bento"}
+
+
 def test_without_a_stable_nothing_is_spared() -> None:
     """The first release of all can be barred whole."""
-    assert set(barred(bar(EMPTY, release(), sparing=None))) == set(PARTS)
+    assert set(barred(bar(EMPTY, release(), sparing=()))) == set(PARTS)
 
 
 def test_what_is_barred_already_is_not_barred_again() -> None:
