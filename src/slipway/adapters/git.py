@@ -160,7 +160,7 @@ class Repository:
             reraise=True,
         )
         try:
-            with self._throw_away() as tree:
+            with self.throw_away() as tree:
                 commit: str = attempts(tree.attempt, change)
         except Faster as error:
             raise Broken(
@@ -220,7 +220,7 @@ class Repository:
         )
 
     @contextmanager
-    def _throw_away(self) -> Iterator["Repository"]:
+    def throw_away(self) -> Iterator["Repository"]:
         """A working tree of its own inside .git; one at a time, and that of a run that was killed is cleared away."""
         common = Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
         folder = common / "slipway"
