@@ -4,7 +4,6 @@ All carry a mark in their environment: what they start in sessions of their own 
 watchdog holds the end of a pipe that closes when we are gone, by SIGKILL as well, and then kills all that is marked.
 """
 
-import os
 import socket
 import subprocess
 import sys
@@ -14,11 +13,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
 import psutil  # type: ignore[import-untyped]
+
+from slipway.rollout.scaled import Probe
 
 MARK = "REHEARSED_BY"  # in the environment of all that is started
 POLL = 0.1  # seconds between two looks at a process
@@ -30,16 +30,6 @@ from slipway.adapters.processes import kill_marked
 sys.stdin.buffer.read()
 kill_marked(sys.argv[1])
 """
-
-
-@dataclass(frozen=True)
-class Probe:
-    """When a process counts as ready: GET `path` is answered by 200. Seconds."""
-
-    path: str
-    period: float
-    timeout: float
-    failures: int  # in a row, until it does not
 
 
 @contextmanager
@@ -110,7 +100,7 @@ class Kept:
         self.ready = False
         self.restarts = 0
         self.pid: int | None = None
-        self._command, self._environment, self._log = command, environment, log
+        self._command, self._environment, self.log = command, environment, log
         self._probe, self._backoff = probe, backoff
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,7 +130,7 @@ class Kept:
     def _run(self) -> None:
         """Run it once, until it ends or we are told to stop."""
         port = free_port()
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(port), env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -163,11 +153,3 @@ def _answers(url: str, timeout: float) -> bool:
             return bool(response.status == 200)
     except (OSError, ValueError):  # ValueError: whatever answers there, it is no HTTP
         return False
-
-
-def environment(*layers: Mapping[str, str]) -> dict[str, str]:
-    """Lay variables over ours."""
-    found = dict(os.environ)
-    for layer in layers:
-        found |= layer
-    return found

@@ -34,6 +34,8 @@ TIMEOUT = 5.0  # seconds until a client gives up
 IDLE = 2.0  # seconds after which a connection is not trusted to be open still
 TELL = 0.25  # seconds between two reports of what has happened
 MOST_TRUTHS = 500  # in a report
+AGAIN = 1.0  # seconds, until a report that nobody took is sent again
+STORES = 15.0  # seconds that a report may take: it waits for a database
 ROOM = 2 * 2**20  # requests whose truth waits; there is no such delay
 
 
@@ -157,6 +159,12 @@ class Traffic:
         with self._lock:
             return {arm: tally.copy() for arm, tally in self._tallies.items()}
 
+    @property
+    def told(self) -> int:
+        """How many truths were taken."""
+        with self._lock:
+            return sum(count for status, count in self.truths.items() if status in (200, 207))
+
     def arm(self, number: int) -> Arm:
         """Which arm answers a request."""
         what = self._flight(number).client if self._sticky else b"%d" % number
@@ -184,12 +192,17 @@ class Traffic:
 
     def _tell(self) -> None:
         """Report what has happened, to stable: it takes the canary's truths, too."""
-        sender = Sender(self._credential)
+        sender = Sender(self._credential, STORES)
         while not self._stop.wait(TELL):
             while truths := self._due():
                 status, _ = sender.post(self._address("stable"), "/feedback", json.dumps(truths).encode())
                 with self._lock:
                     self.truths[status] = self.truths.get(status, 0) + len(truths)
+                if status in (0, 503):  # nothing of it was stored: the same again, later
+                    with self._lock:
+                        again = time.monotonic() + AGAIN
+                        self._waiting.extendleft((again, one["id"], one["late"]) for one in reversed(truths))
+                    break
 
     def _due(self) -> list[dict[str, Any]]:
         now, found = time.monotonic(), list[dict[str, Any]]()
@@ -211,7 +224,8 @@ def _id(answer: bytes) -> str | None:
 class Sender:
     """One kept-alive connection; where nobody answers, the status is 0."""
 
-    def __init__(self, credential: str) -> None:
+    def __init__(self, credential: str, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {credential}"}
         self._connection: http.client.HTTPConnection | None = None
         self._address: str | None = None
@@ -228,7 +242,7 @@ class Sender:
             return 0, b""
         try:
             if self._connection is None:
-                self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)
+                self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=self._timeout)
             self._connection.request("POST", path, body, self._headers)
             answer = self._connection.getresponse()
             return answer.status, answer.read()

@@ -1,50 +1,40 @@
 """The engine of a rehearsal: two bentos as processes, real requests, a real judge, and a Rollout's steps to their end.
 
-The steps are `rollout.steps`, pure; here are the clock, the processes and the folder. `--speed` divides what the
-manifests and the judge's settings say in seconds; what is evidence stays. Two times keep a floor, for a machine works
-no faster: a process needs its time to start, and the judge its time to answer.
+What is decided is pure: `rollout.steps` takes the steps, `rollout.analysis` counts answers, `rollout.scaled` reads the
+manifests. Here are the clock and the threads.
 """
 
-import fcntl
-import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from secrets import token_hex
 from typing import Literal
 
 import msgspec
-import yaml
 
-from slipway.adapters import asking, bento, files, processes, rehearsal
-from slipway.adapters.processes import Kept, Probe
-from slipway.adapters.rehearsal import Known, Rehearsal, Sample
-from slipway.adapters.traffic import EDGES, Flight, Tally, Traffic
-from slipway.canary import latency, query, recorded
-from slipway.canary.records import ARMS, Arm, Policy, Rollout, Verdict
+from slipway.adapters import asking
+from slipway.adapters.rehearsal import Known
+from slipway.adapters.traffic import Flight, Tally, Traffic
+from slipway.canary import latency, recorded
+from slipway.canary.records import ARMS, Arm, Rollout, Trace, Verdict
 from slipway.canary.settings import Settings
-from slipway.errors import Broken, Rejected
+from slipway.commands.rehearse_folder import Folder, alone
+from slipway.commands.rehearse_pods import Pods, pods
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment
 from slipway.rollout import analysis, steps
 from slipway.rollout.analysis import Measurement, Rules
 from slipway.rollout.records import Phase, Rehearsed, Seen, Tick
-from slipway.rollout.steps import Plan, State
+from slipway.rollout.scaled import Scaled, scale
+from slipway.rollout.steps import State
 
-SEEN, TICKS, TRACE, RESULT = "seen.json", "ticks.jsonl", "trace.json", "result.json"
-STARTS = 60.0  # seconds: no progress deadline is shorter
-ANSWERS = 2.0  # seconds: no timeout of the analysis is shorter
-STABLE_STARTS = 180.0  # seconds until a stable that is not ready is no stable
-BEFORE = 5.0  # seconds of stable alone, as the hour before in a cluster
+BEFORE = 5.0  # seconds of stable alone, where a cluster takes the hour before
 LEAST = 500  # requests of stable alone
 LOOK = 0.05  # seconds between two looks at everything
-BACKOFF = 10.0  # seconds, the kubelet's first
-DRAIN = 10.0  # seconds for the last predictions to reach the ledger
+TRACE_SECONDS = 30.0
 OUTCOMES: dict[Phase, Literal["promoted", "aborted", "inconclusive"]] = {
     "healthy": "promoted",
     "aborted": "aborted",
@@ -83,12 +73,9 @@ class Play:
 
     @property
     def pods(self) -> dict[Arm, str]:
-        """Pod-template hashes, as the ledger and the judge know the arms."""
-        sides = {"stable": self.stable, "canary": self.canary}
-        return {
-            arm: blake2b(f"{arm} {side.image if side else ''}".encode(), digest_size=5).hexdigest()
-            for arm, side in ((arm, sides[arm]) for arm in ARMS)
-        }
+        """Pod-template hashes, by which ledger and judge know the arms."""
+        images = {"stable": self.stable.image if self.stable else "", "canary": self.canary.image}
+        return {arm: blake2b(f"{arm} {images[arm]}".encode(), digest_size=5).hexdigest() for arm in ARMS}
 
     @property
     def rollback(self) -> bool:
@@ -103,400 +90,185 @@ def rehearse(play: Play, on_tick: OnTick = lambda _: None) -> Rehearsed:
     """Play a Rollout to its end; nothing that was started is alive when this returns or raises.
 
     Raises:
-        Rejected: an argument, a speed or a condition is refused; nothing was started.
-        Broken: no rehearsal came about.
+        Rejected: an argument or the speed is refused; nothing was started.
+        Broken: a condition is refused, or no rehearsal came about.
 
     """
-    prepared = prepare(play)
-    with _alone(play.folder):
-        return _Stage(play, prepared, on_tick).run()
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the manifests and the settings ask for, at the speed of the rehearsal."""
-
-    plan: Plan
-    policy: Policy
-    asked: dict[str, str]  # arguments of the analysis, those that a person gives the judge, too
-    question: str
-    timeout: float
-    probe: Probe
-
-
-def prepare(play: Play) -> Prepared:
-    """Read what is to be played.
-
-    Raises:
-        Rejected: the speed leaves no grid, or an argument is unknown or missing.
-        Broken: a condition of the analysis is not known.
-
-    """
-    policy, spec, speed = play.settings.policy, play.environment.rollout.spec, play.speed
-    if not 1 <= speed <= policy.grid:
-        raise Rejected(
-            f"at --speed {speed:g} the judge's grid of {policy.grid:g} s would be {policy.grid / max(speed, 1e-9):g} s",
-            f"Name a speed from 1 to {policy.grid:g}: the grid is at least a second.",
-        )
-    names = {step.analysis.templates[0].template_name for step in spec.strategy.canary.steps if step.analysis}
-    if len(names) != 1:
-        raise Rejected(f"the steps ask {len(names)} templates", "A rehearsal plays one.")
-    template = play.environment.templates[names.pop()]
-    metric = template.spec.metrics[0]
-    arguments = _arguments(play, {one.name: one.value for one in template.spec.args})
-    if "deadline" in play.overrides:  # the relation that the manifests are held to
-        count = int(query.seconds(arguments["deadline"]) // query.seconds(metric.interval)) + SPARE
-        metric = msgspec.structs.replace(metric, count=count, inconclusive_limit=count)
-    asked = {name: _divided(value, speed) if name in query.SPANS else value for name, value in arguments.items()}
-    rules = {template.metadata.name: analysis.rules(metric, speed)}
-    ready = play.environment.container.readiness_probe
-    return Prepared(
-        plan=steps.plan(play.environment.rollout, rules, _floor(spec.progress_deadline_seconds, speed, STARTS)),
-        policy=_faster(policy, speed),
-        asked=asked,
-        question=_filled(metric.provider.prometheus.query, asked),
-        timeout=_floor(metric.provider.prometheus.timeout, speed, ANSWERS),
-        probe=Probe(
-            path=ready.http_get.path,
-            period=ready.period_seconds / speed,
-            timeout=float(ready.timeout_seconds),
-            failures=ready.failure_threshold,
-        ),
-    )
-
-
-SPARE = 6  # measurements after the deadline, as `manifests.safety` asks for
-
-
-def _arguments(play: Play, defaults: Mapping[str, str | None]) -> dict[str, str]:
-    metadata = play.environment.rollout.metadata
-    facts = {"metadata.namespace": metadata.namespace, "metadata.name": metadata.name}
-    found = dict(defaults)
-    for step in play.environment.rollout.spec.strategy.canary.steps:
-        for argument in step.analysis.args if step.analysis else ():
-            found[argument.name] = facts[argument.value_from.field_ref.field_path]
-    if unknown := sorted(set(play.overrides) - set(found)):
-        raise Rejected(f"the analysis has no argument {unknown[0]!r}", f"It has: {', '.join(sorted(found))}.")
-    found |= play.overrides
-    for name, value in found.items():
-        if value is None:
-            raise Rejected(f"the argument {name!r} of the analysis has no value", f"Name one: --set {name}=VALUE")
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _filled(text: str, arguments: Mapping[str, str]) -> str:
-    for name, value in arguments.items():
-        text = text.replace(f"{{{{args.{name}}}}}", value)
-    if "{{" in text:
-        unknown = text.partition("{{")[2].partition("}}")[0]
-        raise Rejected(f"the query of the analysis uses {unknown!r}, which is no argument", "Declare it under `args`.")
-    return text
-
-
-def _divided(duration: str, speed: float) -> str:
-    return f"{round(1000 * query.seconds(duration) / speed)}ms"
-
-
-def _floor(seconds: float, speed: float, least: float) -> float:
-    return max(seconds / speed, min(seconds, least))
-
-
-def _faster(policy: Policy, speed: float) -> Policy:
-    times = {name: getattr(policy, name) / speed for name in ("grid", "scrape", "grace", "settle", "unavailable")}
-    return msgspec.structs.replace(policy, **times)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Make the folder anew, and hold it while it is played in."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Broken(f"a rehearsal plays in {folder}", "Wait until it ends, or name another --folder.") from None
-        if folder.exists() and any(folder.iterdir()) and not (folder / SEEN).exists():
-            raise Broken(f"{folder} holds something else than a rehearsal", "Name another --folder.")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        yield
+    scaled = scale(play.environment, play.settings.policy, play.speed, play.overrides)
+    with alone(play.folder):
+        return _Stage(play, scaled, on_tick).play()
 
 
 class _Stage:
-    """One rehearsal while it is played."""
+    """One rehearsal while it plays."""
 
-    def __init__(self, play: Play, prepared: Prepared, on_tick: OnTick) -> None:
-        self._play, self._prepared, self._on_tick = play, prepared, on_tick
-        self._folder, self._plan = play.folder.resolve(), prepared.plan
-        self._samples = Rehearsal(self._folder)
-        self._verdict: Verdict | None = None
+    def __init__(self, play: Play, scaled: Scaled, on_tick: OnTick) -> None:
+        self._play, self._scaled, self._on_tick = play, scaled, on_tick
+        self._folder = Folder(play.folder.resolve(), scaled.policy)
         self._began = time.time()
-        self._bound: float | None = None
         self._lost: float | None = None  # since when the canary is not available
-        self._known: Known | None = None
-        self._seen: Seen | None = None
-        self._scraped = 0.0
-        stable = play.stable.image if play.stable else None
-        self._state = steps.begin(self._plan, play.canary.image, stable, time.time())
-        self._pods: dict[Arm, Kept] = {}
-        self._traffic: Traffic | None = None
+        self._asked: Future[Measurement] | None = None
+        self._due = self._scraped = self._looked = 0.0
+        self._verdict: Verdict | None = None
+        self._counted = {arm: Tally() for arm in ARMS}
+        image = play.stable.image if play.stable else None
+        self._state = steps.begin(scaled.plan, play.canary.image, image, self._began)
 
-    def run(self) -> Rehearsed:
-        (self._folder / TICKS).touch()
-        (self._folder / rehearsal.SAMPLES).touch()
-        self._tell_seen()
+    def play(self) -> Rehearsed:
+        """Play it."""
+        self._move(self._state)
+        trace = None
         if self._state.phase == "progressing":
             with ExitStack() as stack:
-                self._start(stack)
-                self._await_canary()
-                if self._play.stable is not None and self._state.phase == "progressing":
-                    self._with_traffic(stack)
-        return self._result()
+                processes = stack.enter_context(pods(self._folder.path, self._play.ledger, self._play.speed))
+                self._raise(processes)
+                if self._state.phase == "progressing":
+                    trace = self._steps(processes, stack)
+        result = self._result()
+        self._folder.ended(result, trace)
+        return result
 
-    # ---- processes
-
-    def _start(self, stack: ExitStack) -> None:
-        mark = stack.enter_context(processes.family())
-        credential, keys = token_hex(32), token_hex(32)
-        url = self._play.ledger or f"sqlite:///{self._folder / 'ledger.db'}"
-        sides = {"stable": self._play.stable, "canary": self._play.canary}
-        shippers, served = list[Kept](), list[Kept]()
-        stack.callback(lambda: _stop(served, shippers))
+    def _raise(self, processes: Pods) -> None:
+        """Start everything; the canary has until its progress deadline. In a first deployment that is all."""
+        play, scaled = self._play, self._scaled
+        sides = {"stable": play.stable, "canary": play.canary}
         for arm in ARMS:
-            if (side := sides[arm]) is None:
-                continue
-            here = self._folder / arm
-            files.write_texts(here / "secrets", {"url": url, "keys": keys, "credentials": credential})
-            (here / "secrets").chmod(0o700)
-            (here / "spool").mkdir()
-            variables = {
-                "SLIPWAY_LEDGER": str(here / "secrets"),
-                "SLIPWAY_SPOOL": str(here / "spool"),
-                "SLIPWAY_ENVIRONMENT": self._prepared.asked.get("environment", self._play.name),
-                "SLIPWAY_POD": self._play.pods[arm],
-                **mark,
-            }
-            log, backoff, folder = here / "log", BACKOFF / self._play.speed, side.bento
-            environment = bento.home_environment(here / "home") | variables
+            if (side := sides[arm]) is not None:
+                environment = scaled.arguments.get("environment", play.name)
+                processes.serve(arm, side.bento, environment, play.pods[arm], scaled.probe)
+        if play.stable is not None:
+            processes.judge(msgspec.structs.replace(play.settings, policy=scaled.policy), play.judge)
+        processes.wait()
+        while self._state.phase == "progressing" and not processes.arms["canary"].ready:
+            self._move(steps.see(scaled.plan, self._state, time.time(), available=False))
+            time.sleep(LOOK)
+        if play.stable is None:
+            self._move(steps.see(scaled.plan, self._state, time.time(), available=processes.arms["canary"].ready))
 
-            def serve(port: int, folder: Path = folder) -> list[str]:
-                return bento.serve_command(folder, port)
-
-            def ship(_: int, folder: Path = folder) -> list[str]:
-                return bento.ship_command(folder)
-
-            shippers.append(Kept(ship, environment, here / "shipper.log", None, backoff))
-            served.append(Kept(serve, environment, log, self._prepared.probe, backoff))
-            self._pods[arm] = served[-1]
-        self._credential, self._mark = credential, mark
-        self._judge = self._start_judge(stack, url) if self._play.stable else None
-
-    def _start_judge(self, stack: ExitStack, url: str) -> Kept | None:
-        if self._play.judge is not None:
-            return None
-        plain = msgspec.to_builtins(msgspec.structs.replace(self._play.settings, policy=self._prepared.policy))
-        files.write_text(self._folder / "judge.yaml", yaml.safe_dump(plain))
-        files.write_text(self._folder / "ledger-url", url)
-
-        def command(port: int) -> list[str]:
-            return [
-                *(sys.executable, "-m", "slipway", "judge", "serve", "--port", str(port)),
-                *("--policy", str(self._folder / "judge.yaml"), "--rehearsal", str(self._folder)),
-                *("--ledger", str(self._folder / "ledger-url")),
-            ]
-
-        probe = Probe(path="/healthz", period=1.0, timeout=5.0, failures=3)
-        kept = Kept(command, processes.environment(self._mark), self._folder / "judge.log", probe, 1.0)
-        stack.callback(kept.stop, 1.0)
-        return kept
-
-    def _judge_address(self) -> str | None:
-        return self._judge.address if self._judge else self._play.judge
-
-    # ---- before the steps
-
-    def _await_canary(self) -> None:
-        """Wait for both arms: the canary has until its progress deadline, stable must serve in any case."""
-        end = time.monotonic() + STABLE_STARTS
-        while "stable" in self._pods and not self._pods["stable"].ready:
-            if time.monotonic() > end:
-                log = (self._folder / "stable/log").read_text(errors="replace")[-1500:]
-                raise Broken(f"stable does not get ready: {log}", "Run it alone: `slipway serve`.")
-            self._pause()
-        if self._judge:
-            while not self._judge.ready:
-                if time.monotonic() > end:
-                    raise Broken("the judge does not start", f"Read {self._folder / 'judge.log'}.")
-                self._pause()
-        while self._state.phase == "progressing" and not self._pods["canary"].ready:
-            self._update(steps.see(self._plan, self._state, time.time(), available=False))
-            self._pause()
-        if self._play.stable is None:
-            self._update(steps.see(self._plan, self._state, time.time(), available=self._pods["canary"].ready))
-
-    def _with_traffic(self, stack: ExitStack) -> None:
-        play = self._play
-        self._traffic = stack.enter_context(
-            Traffic(
-                play.rows,
-                lambda arm: self._pods[arm].address,
-                rate=play.rate,
-                seed=play.seed,
-                sticky=play.sticky,
-                credential=self._credential,
-                truth_delay=play.truth_delay,
-            )
+    def _steps(self, processes: Pods, stack: ExitStack) -> Trace | None:
+        """Take the steps, under traffic."""
+        traffic = Traffic(
+            self._play.rows,
+            lambda arm: processes.arms[arm].address,
+            rate=self._play.rate,
+            seed=self._play.seed,
+            sticky=self._play.sticky,
+            credential=processes.credential,
+            truth_delay=self._play.truth_delay,
         )
-        self._warm_up(self._traffic)
         pool = stack.enter_context(ThreadPoolExecutor(1, "analysis"))
-        asked: Future[Measurement] | None = None
-        due = 0.0
-        self._update(msgspec.structs.replace(self._state, since=time.time()))
+        stack.enter_context(traffic)
+        self._stable_alone(traffic)
+        self._move(msgspec.structs.replace(self._state, since=time.time()))
         while self._state.phase == "progressing":
-            now, available = time.time(), self._pods["canary"].ready
-            self._lost = None if available else self._lost or now
-            if asked is not None and asked.done():
-                found, asked = asked.result(), None
-                rules = self._plan.steps[self._state.step]
-                due = now + analysis.wait(rules, found) if isinstance(rules, Rules) else 0.0
-                step = self._state.step
-                self._update(steps.told(self._plan, self._state, found, now))
-                due = due if self._state.step == step else 0.0
-            self._update(steps.see(self._plan, self._state, now, available=available))
-            self._traffic.weight = steps.share(self._state, available=available)
-            self._tell_facts(available=available)
-            if self._state.run is not None and self._state.phase == "progressing" and asked is None and now >= due:
-                asked = pool.submit(self._ask)
-            self._scrape(self._traffic)
-            self._pause()
-        self._traffic.weight = steps.share(self._state, available=True)
-        self._scrape(self._traffic, anyway=True)
-        self._keep_trace()
+            self._look(processes, traffic, pool)
+            time.sleep(LOOK)
+        traffic.weight = steps.share(self._state, available=True)
+        self._scrape(traffic, 0.0)
+        if self._verdict is None:
+            return None
+        return asking.trace(processes.judging(), self._scaled.labels, self._looked, TRACE_SECONDS)
 
-    def _warm_up(self, traffic: Traffic) -> None:
+    def _stable_alone(self, traffic: Traffic) -> None:
         """Let stable answer alone, and choose from its latency what is slow, as the judge does in a cluster."""
-        begun, noted = time.time(), list[tuple[float, dict[Arm, Tally]]]()
-        wanted = max(BEFORE, self._play.truth_delay + 3.0, 2 * self._prepared.policy.grid)
-        while time.time() < begun + wanted or (
-            traffic.counted()["stable"].requests < LEAST and time.time() < begun + 6 * wanted
-        ):
+        scrape, noted = self._scaled.policy.scrape, list[tuple[float, dict[Arm, Tally]]]()
+        least = max(BEFORE, self._play.truth_delay + 3.0, 2 * self._scaled.policy.grid)
+        begun = time.time()
+        while (past := time.time() - begun) < least or (self._counted["stable"].requests < LEAST and past < 6 * least):
             noted.append((time.time(), traffic.counted()))
             self._tick(traffic)
-            time.sleep(self._prepared.policy.scrape)
-        if "latency" in self._prepared.policy.metrics:
-            self._bound = latency.bound([{}], [noted[-1][1]["stable"].within()])
+            time.sleep(scrape)
+        if "latency" in self._scaled.policy.metrics:
+            self._folder.bound = latency.bound([{}], [noted[-1][1]["stable"].within()])
         for at, tallies in noted:
-            self._note(at, tallies)
+            self._folder.sample(at, tallies)
 
-    # ---- the analysis
+    def _look(self, processes: Pods, traffic: Traffic, pool: ThreadPoolExecutor) -> None:
+        """Look at the canary's pods, at an answer of the judge, at the clock; and take what steps can be taken."""
+        plan, now, available = self._scaled.plan, time.time(), processes.arms["canary"].ready
+        self._lost = None if available else self._lost or now
+        if self._asked is not None and self._asked.done():
+            found, self._asked = self._asked.result(), None
+            before = self._state
+            self._move(steps.told(plan, before, found, now))
+            self._due = now + analysis.wait(_rules(plan.steps), found) if self._state.step == before.step else 0.0
+        self._move(steps.see(plan, self._state, now, available=available))
+        traffic.weight = steps.share(self._state, available=available)
+        if self._state.intervals:
+            bound, asked = self._folder.bound, self._scaled.labels
+            self._folder.facts(Known(rollout=self._rollout(), latency_bound=bound, asked=asked))
+        runs = self._state.run is not None and self._state.phase == "progressing"
+        if runs and self._asked is None and now >= self._due:
+            self._asked = pool.submit(self._ask, processes)
+        self._scrape(traffic, self._scaled.policy.scrape)
 
-    def _ask(self) -> Measurement:
+    def _ask(self, processes: Pods) -> Measurement:
         """Ask the judge as the controller does, and then, of the same moment, for its reasons."""
-        prepared, now = self._prepared, time.time()
-        rules = next(step for step in self._plan.steps if isinstance(step, Rules))
-        result, why = asking.query(self._judge_address(), prepared.question, now, prepared.timeout)
+        scaled, now = self._scaled, time.time()
+        result, why = asking.query(processes.judging(), scaled.question, now, scaled.timeout)
         if result is not None:
-            self._verdict = (
-                asking.verdict(self._judge_address(), self._labels(), now, prepared.timeout) or self._verdict
-            )
-            self._looked = now
-        return analysis.measured(rules, result, why)
-
-    def _labels(self) -> dict[str, str]:
-        names = (*query.NAMES, *query.SPANS)
-        return {name: value for name, value in self._prepared.asked.items() if name in names}
-
-    def _keep_trace(self) -> None:
-        if self._verdict is not None:
-            found = asking.trace(self._judge_address(), self._labels(), self._looked, 30.0)
-            if found is not None:
-                files.write_record(self._folder / TRACE, found)
+            told = asking.verdict(processes.judging(), scaled.labels, now, scaled.timeout)
+            self._verdict, self._looked = (told, now) if told else (self._verdict, self._looked)
+        return analysis.measured(_rules(scaled.plan.steps), result, why)
 
     # ---- what is told
 
-    def _pause(self) -> None:
-        time.sleep(LOOK)
-
-    def _update(self, state: State) -> None:
-        if state != self._state:
-            self._state = state
-            self._tell_seen()
-
-    def _tell_seen(self) -> None:
-        metadata, state = self._play.environment.rollout.metadata, self._state
-        seen = Seen(
-            namespace=metadata.namespace,
-            rollout=metadata.name,
-            image=state.image,
-            rollback=self._play.rollback,
-            phase=state.phase,
-            cause=state.cause,
-            detail=state.detail,
-            at=0.0,
+    def _move(self, state: State) -> None:
+        self._state = state
+        metadata = self._play.environment.rollout.metadata
+        self._folder.seen(
+            Seen(
+                namespace=metadata.namespace,
+                rollout=metadata.name,
+                image=state.image,
+                rollback=self._play.rollback,
+                phase=state.phase,
+                cause=state.cause,
+                detail=state.detail,
+                at=0.0,
+            )
         )
-        if seen != self._seen:
-            self._seen = seen
-            files.write_record(self._folder / SEEN, msgspec.structs.replace(seen, at=time.time()))
 
-    def _tell_facts(self, *, available: bool) -> None:
-        metadata, pods = self._play.environment.rollout.metadata, self._play.pods
-        if not self._state.intervals:
-            return
-        rollout = Rollout(
+    def _rollout(self) -> Rollout:
+        metadata, hashes = self._play.environment.rollout.metadata, self._play.pods
+        return Rollout(
             namespace=metadata.namespace,
             name=metadata.name,
-            stable=pods["stable"],
-            canary=pods["canary"],
+            stable=hashes["stable"],
+            canary=hashes["canary"],
             attempt=1,
             intervals=self._state.intervals,
-            steps=self._plan.gated,
-            available=int(available),
+            steps=self._scaled.plan.gated,
+            available=int(self._lost is None),
             unavailable_since=self._lost,
             rollback=self._play.rollback,
         )
-        known = Known(rollout=rollout, latency_bound=self._bound, asked=self._labels())
-        if known != self._known:
-            self._known = known
-            files.write_record(self._folder / rehearsal.FACTS, known)
 
-    def _scrape(self, traffic: Traffic, *, anyway: bool = False) -> None:
+    def _scrape(self, traffic: Traffic, every: float) -> None:
         now = time.time()
-        if anyway or now - self._scraped >= self._prepared.policy.scrape:
+        if now - self._scraped >= every:
             self._scraped = now
-            self._note(now, traffic.counted())
+            self._folder.sample(now, traffic.counted())
             self._tick(traffic)
 
-    def _note(self, at: float, tallies: Mapping[Arm, Tally]) -> None:
-        objective = self._prepared.policy.metrics.get("objective")
-        edges = {self._bound, objective.bound if objective else None} & set(EDGES)
-        for arm, tally in tallies.items():
-            within = tally.within()
-            self._samples.append(
-                Sample(time=at, arm=arm, counter="requests", value=tally.requests),
-                Sample(time=at, arm=arm, counter="errors", value=tally.errors),
-                *(Sample(time=at, arm=arm, counter="within", value=within[edge], le=edge) for edge in edges if edge),
-            )
-
     def _tick(self, traffic: Traffic) -> None:
-        state = self._state
+        self._counted, state = traffic.counted(), self._state
         tick = Tick(
             at=time.time(),
             step=state.step,
-            steps=len(self._plan.steps),
+            steps=len(self._scaled.plan.steps),
             weight=traffic.weight,
             phase=state.phase,
-            traffic={arm: tally.told() for arm, tally in traffic.counted().items()},
-            truths=sum(count for status, count in traffic.truths.items() if status in (200, 207)),
+            traffic={arm: tally.told() for arm, tally in self._counted.items()},
+            truths=traffic.told,
             verdict=self._verdict,
         )
-        with (self._folder / TICKS).open("ab") as stream:
-            stream.write(msgspec.json.encode(tick) + b"\n")
+        self._folder.tick(tick)
         self._on_tick(tick)
 
     def _result(self) -> Rehearsed:
         state, play = self._state, self._play
-        counted = self._traffic.counted() if self._traffic else {arm: Tally() for arm in ARMS}
-        found = Rehearsed(
+        return Rehearsed(
             environment=play.name,
             stable=play.stable.version if play.stable else "",
             canary=play.canary.version,
@@ -505,16 +277,12 @@ class _Stage:
             cause=state.cause,
             message=state.detail,
             evidence=recorded.evidence(self._verdict) if self._verdict else None,
-            traffic={arm: tally.told() for arm, tally in counted.items()},
+            traffic={arm: tally.told() for arm, tally in self._counted.items()},
             seconds=time.time() - self._began,
             seed=play.seed,
         )
-        files.write_record(self._folder / RESULT, found)
-        return found
 
 
-def _stop(served: Sequence[Kept], shippers: Sequence[Kept]) -> None:
-    """Let the services end, then the shippers, which take the last predictions to the ledger; all of a kind at once."""
-    for kind in (served, shippers):
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda one: one.stop(DRAIN), kind))
+def _rules(taken: Sequence[steps.Step]) -> Rules:
+    """What all analyses of a plan count by: they ask one template."""
+    return next(step for step in taken if isinstance(step, Rules))
