@@ -122,6 +122,25 @@ class World:
         settling.settle(Repository(self.clone), decide)
         return made.image_digest
 
+    def promote(self, version: str, environment: str = "production") -> None:
+        """Record a promotion in Git alone, without the seconds that a registry takes."""
+
+        def decide(state: outcomes.State, worktree: Repository) -> outcomes.Change | None:
+            commit = settling.release_commit(worktree, version, environment)
+            return outcomes.promote(
+                state, version, environment=environment, at=AT, cause="person", commit=lambda: commit
+            )
+
+        settling.settle(Repository(self.clone), decide)
+
+    def revert(self, version: str, environment: str = "production") -> None:
+        """Record an abort by the judge in Git alone."""
+        digest = package(version).image_digest
+        settling.settle(
+            Repository(self.clone),
+            lambda state, _: outcomes.revert(state, digest, environment=environment, at=AT, cause="verdict"),
+        )
+
     def state(self) -> outcomes.State:
         """What main says, read from the origin itself."""
         found = {}

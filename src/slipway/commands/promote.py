@@ -7,7 +7,7 @@ import typer
 
 from slipway import outcomes, releases
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, TrackingUri, emit, settling
+from slipway.commands import Json, Root, TrackingUri, emit, following, settling
 from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
 from slipway.outcomes import Change, State
 from slipway.records import Cause
@@ -49,10 +49,17 @@ def promote(
         )
 
     settled = settling.settle(repository, decide)
-    said = f"[green]promoted[/] {version}: the stable of {environment}"
-    if environment == releases.PRODUCTION:
-        uri = mlflow.address(repository.root, tracking_uri)
-        again = f"slipway promote {version} -e {environment}"
-        settling.mirrored(settled, again, lambda: settling.crown(repository, settled, uri))
-        said += ", and the champion"
-    emit(settled.state.releases[version], said, as_json=as_json)
+    crowned = environment == releases.PRODUCTION
+    uri = mlflow.address(repository.root, tracking_uri)
+    following.complete(
+        repository,
+        settled,
+        ("promoted", version, environment),
+        mirror=(lambda: following.crown(repository, settled, uri)) if crowned else None,
+        again=f"slipway promote {version} -e {environment}",
+    )
+    emit(
+        settled.state.releases[version],
+        f"[green]promoted[/] {version}: the stable of {environment}{', and the champion' if crowned else ''}",
+        as_json=as_json,
+    )

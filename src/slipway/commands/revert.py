@@ -7,7 +7,7 @@ import typer
 
 from slipway import outcomes, releases
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, TrackingUri, emit, settling
+from slipway.commands import Json, Root, TrackingUri, emit, following, settling
 from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
 from slipway.outcomes import Change, State
 from slipway.records import Cause
@@ -45,10 +45,14 @@ def revert(
     settled = settling.settle(repository, decide)
     release = outcomes.with_image(settled.state, digest, environment)
     version, stable = release.package.bundle.version, settled.state.stable.environments.get(environment)
-    uri = mlflow.address(repository.root, tracking_uri)
-    again = f"slipway revert --digest {digest} -e {environment} --cause {cause}"
-    tags = outcomes.tags(release, environment)
-    settling.mirrored(settled, again, lambda: mlflow.retire(uri, release.package.bundle.model_digest, tags))
+    uri, tags = mlflow.address(repository.root, tracking_uri), outcomes.tags(release, environment)
+    following.complete(
+        repository,
+        settled,
+        ("reverted", version, environment),
+        mirror=lambda: mlflow.retire(uri, release.package.bundle.model_digest, tags),
+        again=f"slipway revert --digest {digest} -e {environment} --cause {cause}",
+    )
     emit(
         release,
         f"[yellow]reverted[/] {version} in {environment}; the recorded stable is {stable or 'none'}",

@@ -7,7 +7,7 @@ import typer
 
 from slipway import outcomes, releases
 from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, TrackingUri, emit, settling
+from slipway.commands import Json, Root, TrackingUri, emit, following, settling
 from slipway.commands.options import Environment, Why
 from slipway.outcomes import Change, State
 
@@ -40,10 +40,17 @@ def rollback(
         return outcomes.rollback(state, to, environment=environment, at=at, why=why)
 
     settled = settling.settle(repository, decide)
-    said = f"[yellow]rolled back[/] {environment} to {to}"
-    if environment == releases.PRODUCTION:
-        uri = mlflow.address(repository.root, tracking_uri)
-        again = f"slipway rollback --to {to} -e {environment} --why ..."
-        settling.mirrored(settled, again, lambda: settling.crown(repository, settled, uri))
-        said += ": its model is the champion"
-    emit(settled.state.releases[to], said, as_json=as_json)
+    crowned = environment == releases.PRODUCTION
+    uri = mlflow.address(repository.root, tracking_uri)
+    following.complete(
+        repository,
+        settled,
+        ("restored", to, environment),
+        mirror=(lambda: following.crown(repository, settled, uri)) if crowned else None,
+        again=f'slipway rollback --to {to} -e {environment} --why "..."',
+    )
+    emit(
+        settled.state.releases[to],
+        f"[yellow]rolled back[/] {environment} to {to}{': its model is the champion' if crowned else ''}",
+        as_json=as_json,
+    )

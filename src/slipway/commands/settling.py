@@ -1,7 +1,4 @@
-"""How an outcome becomes fact: in Git by one commit, then in the registry, which mirrors Git, then told to people.
-
-Each step can be repeated, and a repetition goes on where the one before ended.
-"""
+"""How an outcome becomes fact: decided on what main says, and written there by one commit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +9,13 @@ from slipway import outcomes, releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import shelf
-from slipway.errors import Broken, SlipwayError
+from slipway.errors import Broken
 from slipway.manifests import tree
 from slipway.outcomes import Change, Manifests, State
 from slipway.records import Package, Release
 
 Decide = Callable[[State, Repository], Change | None]
+NOTHING = "Nothing is released to {environment}, so Argo CD applies nothing from here.\n"
 RENDERED, PROPOSED = Path("k8s/rendered"), Path("k8s/next")
 
 
@@ -61,7 +59,7 @@ def write(worktree: Repository, change: Change) -> str:
     event, message = change.release.events[-1], outcomes.message(change)
     if change.manifests is not None:
         rendered = manifests(worktree, event.environment, change.manifests)
-        render(worktree.root, event.environment, rendered)
+        files.write_texts(worktree.root / RENDERED / event.environment, rendered)
         if event.kind == releases.PROPOSED:
             lines = releases.trailers(change.release.package.bundle, tree.image_of(rendered), event.environment)
             message = f"{change.subject}\n\n{lines}"
@@ -74,12 +72,6 @@ def write(worktree: Repository, change: Change) -> str:
     return message
 
 
-def render(root: Path, environment: str, texts: dict[str, str]) -> None:
-    """Give an environment these manifests and no other; what is no manifest stays."""
-    folder = root / RENDERED / environment
-    files.write_texts(folder, files.read_texts(folder, "*.md") | texts)
-
-
 def manifests(worktree: Repository, environment: str, given: Manifests) -> dict[str, str]:
     """The manifests that an environment is given: as its release commit has them, or as the sources have them now.
 
@@ -88,7 +80,7 @@ def manifests(worktree: Repository, environment: str, given: Manifests) -> dict[
 
     """
     if given.release is None:
-        return {}
+        return {"README.md": NOTHING.format(environment=environment)}  # Argo CD wants the folder
     package = given.release.package
     if given.proposed or environment == tree.FOLLOWING:
         texts = filled(worktree.root, environment, package)
@@ -130,31 +122,3 @@ def _released(worktree: Repository, environment: str, release: Release) -> dict[
             f"See `git show {commit}`: the `commit` of the event `promoted` in releases/{version}.json is wrong.",
         )
     return texts
-
-
-def mirrored(settled: Settled, again: str, mirror: Callable[[], object]) -> None:
-    """Bring the registry to what Git says.
-
-    Raises:
-        Broken: it could not be; Git is as it is, and the verb can be repeated.
-
-    """
-    try:
-        mirror()
-    except SlipwayError as error:
-        raise Broken(
-            f"Git is done ({settled.commit[:12]}), the registry is not: {error.what}",
-            f"{error.remedy} Then repeat `{again}`: that is safe.",
-        ) from error
-
-
-def crown(repository: Repository, settled: Settled, uri: str) -> None:
-    """Give production's recorded stable the alias `champion`; asked again until nobody has changed it meanwhile."""
-    from slipway.adapters import mlflow
-
-    state = settled.state
-    while (champion := releases.champion(state.releases, state.stable)) is not None:
-        mlflow.crown(uri, champion)
-        state = read(repository).state
-        if releases.champion(state.releases, state.stable) == champion:
-            return
