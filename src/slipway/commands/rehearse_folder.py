@@ -11,9 +11,11 @@ import msgspec
 
 from slipway.adapters import files
 from slipway.adapters.rehearsal import FACTS, SAMPLES, Known, Rehearsal, Sample
+from slipway.adapters.seen import WORD
 from slipway.adapters.traffic import EDGES, Tally
 from slipway.canary.records import Arm, Policy, Trace
 from slipway.errors import Broken
+from slipway.records import Evidence
 from slipway.rollout.records import Rehearsed, Seen, Tick
 
 SEEN, TICKS, TRACE, RESULT = "seen.json", "ticks.jsonl", "trace.json", "result.json"
@@ -32,10 +34,12 @@ class Folder:
     _known: Known | None
     _seen: Seen | None
 
-    def seen(self, seen: Seen) -> None:
-        """Tell the relay how the rollout stands; `at` is filled in."""
+    def seen(self, seen: Seen, word: Evidence | None) -> None:
+        """Tell the relay how the rollout stands, and before it, what the judge has said last; `at` is filled in."""
         if seen != self._seen:
             self._seen = seen
+            if word is not None:
+                files.write_record(self.path / WORD, word)
             files.write_record(self.path / SEEN, msgspec.structs.replace(seen, at=time.time()))
 
     def facts(self, known: Known) -> None:

@@ -226,7 +226,8 @@ class _Stage:
                 cause=state.cause,
                 detail=state.detail,
                 at=0.0,
-            )
+            ),
+            recorded.evidence(self._verdict) if self._verdict else None,
         )
 
     def _rollout(self) -> Rollout:
