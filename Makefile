@@ -17,8 +17,9 @@ test-full: data ## what also needs Debian packages, Go and root: registry, kusto
 	scripts/debian.sh
 	pytest tests/full
 
-soak: data ## every rule and gate refused through `dvc repro`; a service killed and starved, and its ledger counted
-	pytest tests/soak -n 2
+soak: N := 2
+soak: data ## every rule and gate refused through `dvc repro`; a service killed and starved; N canaries of each challenger
+	SLIPWAY_SOAK_N=$(N) pytest tests/soak -n 2
 
 load: data ## p95 of the service under load against the objective
 	python tests/load/run.py

@@ -1,0 +1,80 @@
+"""A challenger's canary, played by the engine of `slipway rehearse` from the manifests of production."""
+
+from pathlib import Path
+
+import polars as pl
+from tests.conftest import ROOT
+
+from challengers.releases import Case
+from slipway import manifests
+from slipway.adapters import files
+from slipway.adapters.flights import read_month
+from slipway.adapters.traffic import Flight, flights
+from slipway.commands import deciding
+from slipway.commands.rehearsing import Play, Side, rehearse
+from slipway.manifests import tree
+from slipway.manifests.environment import Environment
+from slipway.rollout.records import Rehearsed
+
+RATE, SPEED = 600.0, 10.0
+ASKED = {"bake": "0s", "maturity": "20s", "cycle": "0s", "deadline": "40m"}  # of the judge, before --speed
+GIVEN_UP = 20  # seconds until pods that do not get ready are given up, in place of 300: nothing else waits for it
+
+
+def june() -> list[Flight]:
+    """Flights of 16 to 30 June: later than all that the champion was trained on."""
+    table = read_month(ROOT / "replay", "2013-06").filter(pl.col("date").dt.day() > 15)
+    return flights(table.iter_rows(named=True))
+
+
+def play(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: int) -> Rehearsed:
+    """Make the challenger, and rehearse its canary to the end."""
+    folder.mkdir(parents=True)
+    return rehearse(
+        Play(
+            name="production",
+            environment=_production(given_up=case.cause == "deadline"),
+            settings=deciding.read(ROOT / deciding.SETTINGS),
+            stable=Side("1.0.0", f"sha256:{64 * '1'}", case.stable(champion, folder / "stable")),
+            canary=Side("2.0.0", f"sha256:{64 * '2'}", case.make(champion, folder / "canary")),
+            rows=rows,
+            folder=folder / "rehearsal",
+            rate=RATE,
+            speed=SPEED,
+            seed=seed,
+            overrides=ASKED,
+        )
+    )
+
+
+def _production(*, given_up: bool) -> Environment:
+    """The objects that the next release puts to production."""
+    texts = files.read_texts(ROOT / "k8s/next/production", "*.yaml")
+    if given_up:
+        before, after = "progressDeadlineSeconds: 300", f"progressDeadlineSeconds: {GIVEN_UP}"
+        assert any(before in text for text in texts.values())
+        texts = {name: text.replace(before, after) for name, text in texts.items()}
+    found, problems = manifests.examine(tree.objects(texts))
+    assert found is not None, problems
+    return found
+
+
+def check(case: Case, played: Rehearsed, folder: Path) -> None:
+    """Compare the end of a canary with how it must end."""
+    canary, evidence = played.traffic["canary"], played.evidence
+    print(told(played))
+    assert (played.outcome, played.cause) == (case.outcome, case.cause), told(played)
+    if case.cause == "verdict":
+        assert evidence is not None
+        assert evidence.blame == case.blame, told(played)
+    if case.outcome == "aborted":
+        assert canary.requests <= case.most, told(played)
+    if case.cause == "deadline":
+        assert "the digest of model.onnx is" in (folder / "rehearsal/canary/log").read_text()
+
+
+def told(played: Rehearsed) -> str:
+    """One line for a person."""
+    arms = ", ".join(f"{arm} {seen.requests} with {seen.errors} errors" for arm, seen in played.traffic.items())
+    blame, why = (played.evidence.blame, played.evidence.detail) if played.evidence else (None, played.message)
+    return f"{played.outcome}, cause {played.cause}, blame {blame}, after {played.seconds:.0f} s: {arms}. {why}"

@@ -1,0 +1,86 @@
+"""Releases that go wrong in one way each: copies of a real bento with one fault, and how their canaries must end.
+
+`most` bounds the requests that the canary has got by then: at least three times what was measured (docs/rehearsal.md).
+It tells a judge that has become slow from bad luck, and nothing was tuned to it.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from slipway.canary.records import Kind
+from slipway.records import Cause
+
+Make = Callable[[Path, Path], Path]  # from the champion's bento, in a folder that is not there yet
+FAULTS = Path(__file__).with_name("faults.py")
+HOOK = """
+
+import faults
+
+wrap, plain = faults.{fault}, FastService.to_asgi
+FastService.to_asgi = lambda self, is_main=True: wrap(plain(self, is_main))
+"""
+
+
+def same(bento: Path, _out: Path) -> Path:
+    """Take the bento as it is."""
+    return bento
+
+
+def behind(fault: str) -> Make:
+    """Copy the bento; its service stands behind a fault, such as `failing(0.02)`."""
+
+    def make(bento: Path, out: Path) -> Path:
+        shutil.copytree(bento, out)
+        shutil.copyfile(FAULTS, out / "src/faults.py")
+        with (out / "src/service.py").open("a") as service:
+            service.write(HOOK.format(fault=fault))
+        return out
+
+    return make
+
+
+def one_byte_changed(bento: Path, out: Path) -> Path:
+    """Copy the bento, but for one byte of its model."""
+    shutil.copytree(bento, out)
+    model = out / "src/model/model.onnx"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    return out
+
+
+@dataclass(frozen=True)
+class Case:
+    """A challenger, and the end of its canary; `blame` where there is a verdict, `most` where it is not promoted."""
+
+    make: Make
+    outcome: Literal["promoted", "aborted"]
+    cause: Cause | None = None
+    blame: Kind | None = None
+    most: int = 0
+    stable: Make = same
+
+
+CASES = {
+    # Its p95 is one and a half times that of stable, 18 ms: of a service that takes so long, whatever the machine does.
+    # 5 % of stable's answers are slower than the bound, and half of its own.
+    "slow": Case(
+        behind("paced(0.012, 0.0255)"), "aborted", "verdict", "latency", 300, stable=behind("paced(0.008, 0.017)")
+    ),
+    # 2 points are twice the margin: `slipway judge plan` says 830 canary requests for half of all such canaries.
+    "failing": Case(behind("failing(0.02)"), "aborted", "verdict", "errors", 3000),
+    # 9 % of June's flights have no pressure: more than 4 margins, 230 requests for half of them.
+    "contract": Case(behind("demanding('pressure')"), "aborted", "verdict", "errors", 600),
+    # Who is answered when it dies gets nothing, and neither does who comes until it is up again.
+    "crashing": Case(behind("crashing(100)"), "aborted", "verdict", "errors", 600),
+    # Nobody gets an error, so there is no evidence: 60 seconds without an available pod end it, however many it got.
+    "withdrawing": Case(behind("withdrawing(100)"), "aborted", "unavailable", None, 600),
+    # UA flies a sixth of all flights: 5 points of Brier loss, two and a half margins of the last step.
+    "wrong": Case(behind("opposite('UA')"), "aborted", "verdict", "truth", 12000),
+    # It refuses to serve any model but the one that it was made for, so nobody ever asks it.
+    "one-byte": Case(one_byte_changed, "aborted", "deadline"),
+    "twin": Case(same, "promoted"),
+}
