@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from live import bundles
 
 from challengers import playing
 from challengers.releases import CASES
+from live import bundles
 from slipway.adapters.traffic import Flight
 
 
