@@ -1,6 +1,8 @@
 """A relay as a process, in a world with a real origin, and a rehearsal folder that a test writes."""
 
+import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from msgspec import structs
 from tests.conftest import free_port
+from tests.judge import worlds as judged
 from tests.outcomes.world import World
 
 from slipway.adapters import files
+from slipway.adapters.rehearsal import SAMPLES
 from slipway.rollout.records import Seen
 
 TOKEN = "sesame"  # noqa: S105
@@ -94,6 +99,62 @@ def relay(world: World, *options: str, poll: float = 0.2, **variables: str) -> I
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=60)
     assert not alive or code == 0, log.read_text()
+
+
+def remembered(world: World, table: str) -> list[Any]:
+    """What a relay keeps on the disk."""
+    memory = sqlite3.connect(world.folder / "relay.db")
+    try:
+        return memory.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+    finally:
+        memory.close()
+
+
+def hang(world: World) -> None:
+    """From here on Git's remote takes a connection and says nothing."""
+    script = world.folder / "ssh"
+    script.write_text("#!/bin/sh\nexec sleep 600\n")
+    script.chmod(0o755)
+    world.git("config", "core.sshCommand", str(script), folder=world.clone)
+    world.git("remote", "set-url", "origin", "ssh://git@slipway.invalid/main.git", folder=world.clone)
+
+
+def github(world: World, address: str) -> tuple[str, ...]:
+    """The options by which a relay asks GitHub at an address."""
+    (world.folder / "github-token").write_text("ghs_secret\n")
+    token = str(world.folder / "github-token")
+    repository = ("--github-repository", "owner/name", "--github-token-file", token)
+    return ("--mode", "github", "--github-api", address, *repository)
+
+
+def begin(world: World, bad: float) -> None:
+    """A canary in staging, 15 minutes old, of whose answers a share is bad."""
+    known = judged.rollout(900, namespace=SPACES["staging"])
+    shift = time.time() - 900 - known.started
+    moved = tuple(
+        structs.replace(one, start=one.start + shift, end=one.end and one.end + shift) for one in known.intervals
+    )
+    folder = world.folder / "rehearsal/staging"
+    folder.parent.mkdir(exist_ok=True)
+    judged.rehearse(folder, bad=bad, known=structs.replace(known, intervals=moved))
+    samples = [json.loads(line) for line in (folder / SAMPLES).read_text().splitlines()]
+    lines = (json.dumps(one | {"time": one["time"] + shift}) for one in samples)
+    (folder / SAMPLES).write_text("".join(f"{line}\n" for line in lines))
+
+
+@contextmanager
+def judge(world: World) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A judge of that canary as a process, without a ledger."""
+    rules = (world.clone / "rollouts/judge.yaml").read_text().splitlines()
+    (world.folder / "judge.yaml").write_text("\n".join(line for line in rules if "truth:" not in line))
+    port, folder = free_port(), str(world.folder / "rehearsal/staging")
+    command = (sys.executable, "-m", "slipway", "judge", "serve", "--rehearsal", folder, "--port", str(port))
+    process = subprocess.Popen([*command, "--policy", str(world.folder / "judge.yaml")], env=world.environment())
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _answers(here: Relay) -> bool:

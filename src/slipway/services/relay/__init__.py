@@ -44,8 +44,8 @@ class Reads(Protocol):
 class Asks(Protocol):
     """Who knows what the judge thinks."""
 
-    def word(self, namespace: str, rollout: str) -> Evidence | None:
-        """Say what its verdict rests on now; None while it has none."""
+    def word(self, namespace: str, rollout: str, now: float) -> Evidence | None:
+        """Say what its verdict rests on at `now`; None while it has none."""
 
 
 class Relay:
@@ -138,7 +138,7 @@ class Relay:
         if self._judge is None:
             return
         try:
-            word = self._judge.word(seen.namespace, seen.rollout)
+            word = self._judge.word(seen.namespace, seen.rollout, self._clock())
         except SlipwayError as error:
             self._failed("judge", error)
             return

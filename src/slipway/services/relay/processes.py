@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
-LINGER = 10.0  # seconds to clear away in, once told to end
+LINGER = 5.0  # seconds to clear away in, once told to end
 STEP = 0.05
 
 

@@ -13,7 +13,6 @@ from slipway.records import Quarantine, Release, Stable
 from slipway.rollout.relay import Environment, Git
 from slipway.services.relay import processes
 
-NEXT = "slipway.dev/next"  # on the Rollout: the environment that what is promoted there goes to
 TIP = f"refs/remotes/{REMOTE}/{BRANCH}"
 RENDERED, RELEASES = "k8s/rendered", "releases"
 SECONDS = 30.0
@@ -88,5 +87,5 @@ def _environment(name: str, manifests: Mapping[str, str]) -> Environment:
         namespace=metadata["namespace"],
         rollout=metadata["name"],
         image=tree.image_of(manifests).rpartition("@")[2],
-        following=(metadata.get("annotations") or {}).get(NEXT),
+        following=tree.next_of(manifests),
     )
