@@ -88,7 +88,7 @@ def picture(trace: Trace) -> Picture:
         f" attempt {rollout.attempt}",
         headline=f"{WORDS[verdict.verdict]}{after}{about}",
         tone=_TONES.get(verdict.verdict, "open"),
-        sentences=tuple(_sentences(verdict)),
+        sentences=(verdict.detail,) if rollout.rollback else tuple(_sentences(verdict)),
         length=length,
         decided=None if verdict.verdict == "continue" else decided,
         weights=tuple(span(each.start, each.end, f"{each.weight:.0%}") for each in rollout.intervals),
