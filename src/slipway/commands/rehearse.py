@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -14,7 +13,7 @@ from slipway import manifests, releases
 from slipway.adapters import files, layout
 from slipway.adapters.traffic import Flight, flights
 from slipway.canary.units import duration
-from slipway.commands import BUILD, Json, Root, deciding, emit, progress, rehearsing, shelf
+from slipway.commands import BUILD, Json, Root, deciding, emit, rehearse_view, rehearsing, shelf
 from slipway.commands.options import Environment
 from slipway.commands.package import BUNDLE, PREFIX
 from slipway.commands.rehearsing import Play, Side
@@ -22,7 +21,7 @@ from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment as Deployed
 from slipway.records import Bundle, Package
-from slipway.rollout.records import Rehearsed, Tick
+from slipway.rollout.records import Rehearsed
 
 NOTIFY_SECONDS = 2.0
 WINDOW = "YYYY-MM-DD; by default the folder's {} day."
@@ -115,7 +114,8 @@ def rehearse(
                 "Release it again, or take them back: `slipway revert`.",
             )
         try:
-            result = rehearsing.rehearse(play, _lines())
+            with rehearse_view.watching(f"{environment}: {version} beside {beside or 'nothing'}") as show:
+                result = rehearsing.rehearse(play, show)
         except KeyboardInterrupt:  # an end from outside is no verdict
             raise Broken("the rehearsal was ended from outside", "Run it again.") from None
     if notify:
@@ -217,23 +217,6 @@ def _rows(folder: Path, first: str | None, last: str | None) -> list[Flight]:
     if not found:
         raise Rejected(f"{folder} holds no flight of that window", "Pull the data: `make data`, or name other days.")
     return found
-
-
-def _lines() -> Callable[[Tick], None]:
-    """Print one line per step."""
-    said: list[object] = []
-
-    def line(tick: Tick) -> None:
-        if (now := (tick.step, tick.weight, tick.phase)) in said[-1:]:
-            return
-        said.append(now)
-        sent = sum(arm.requests for arm in tick.traffic.values())
-        why = f"  {tick.verdict.detail}" if tick.verdict else ""
-        progress.print(
-            f"{tick.phase} · step {tick.step} of {tick.steps} · canary {tick.weight:.0%} · {sent:,} requests{why}"
-        )
-
-    return line
 
 
 def _told(result: Rehearsed) -> str:
