@@ -179,7 +179,8 @@ class _Stage:
             self._tick(traffic)
             time.sleep(scrape)
         if "latency" in self._scaled.policy.metrics:
-            self._folder.bound = latency.bound([{}], [noted[-1][1]["stable"].within()])
+            settled, end = (noted[place][1]["stable"].within() for place in (len(noted) // 3, -1))
+            self._folder.bound = latency.bound([settled], [end])  # the first requests of a process are no measure
         for at, tallies in noted:
             self._folder.sample(at, tallies)
 
