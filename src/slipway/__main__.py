@@ -27,6 +27,7 @@ from slipway.commands import (
     package,
     promote,
     push,
+    quarantine,
     register,
     rehearse,
     relay_serve,
@@ -86,11 +87,16 @@ for name, about, verbs in (
     ),
     ("relay", "What became of a canary: have Git know it.", (relay_serve.serve,)),
     ("manifests", "What Argo CD applies: check it, and render it.", (manifests.check, manifests.render)),
+    (
+        "quarantine",
+        "What an abort has barred from release: list it, and let it in again.",
+        (quarantine.list_, quarantine.lift),
+    ),
     ("runtime", "The image that releases stand on: build it, and lock it.", (runtime.build, runtime.lock)),
 ):
     group = typer.Typer(no_args_is_help=True, help=about)
     for one in verbs:
-        group.command()(one)
+        group.command(one.__name__.rstrip("_"))(one)
     app.add_typer(group, name=name)
 
 

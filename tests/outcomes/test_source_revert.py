@@ -124,7 +124,8 @@ def everything(story: Story) -> Release:
     story.git("checkout", "-q", "main")
     story.commit("Explain", **{"README.md": "What it is, and why.\n"})
     story.git("merge", "-q", "--no-ff", "-m", "Merge branch leak", "leak")
-    story.commit("Add June", **{"data.dvc": "outs: [{md5: two}]\n"})
+    story.commit("Add May", **{"data.dvc": "outs: [{md5: two}]\n"})
+    story.commit("Add June", **{"data.dvc": "outs: [{md5: three}]\n"})
     story.commit(
         "Record what the pipeline computed",
         **{"dvc.lock": "lock: two\n", "artifacts/metrics.json": '{"auc": 0.9}\n'},
@@ -162,7 +163,7 @@ def test_the_commit_says_what_was_aborted_and_what_it_takes_back(story: Story) -
     assert story.git("rev-parse", "FETCH_HEAD^") == story.git("rev-parse", "origin/main")
     assert said.startswith("Take back what made 1.1.0\n\n1.1.0 was aborted in production (verdict: 2.9 points more")
     listed = [line.split(maxsplit=1)[1] for line in said.splitlines() if line.startswith("    ")]
-    assert listed == ["Record what the pipeline computed", "Add June", "Merge branch leak"]
+    assert listed == ["Record what the pipeline computed", "Add June", "Add May", "Merge branch leak"]
     assert "The recipe is that of 1.0.0, the recorded stable." in said
     trailers = story.git("log", "-1", "--format=%(trailers)", "FETCH_HEAD")
     assert f"Slipway-Takes-Back: 1.1.0\nSlipway-Image: {aborted.package.image_digest}" in trailers
