@@ -23,7 +23,7 @@ from slipway.adapters.rehearsal import SAMPLES
 from slipway.rollout.records import Seen
 
 TOKEN = "sesame"  # noqa: S105
-SPACES = {"staging": "flights-staging", "production": "flights"}
+SPACES = {"staging": "flights-staging", "production": "flights-production"}
 
 
 def until(true: Callable[[], Any], seconds: float = 30.0) -> Any:

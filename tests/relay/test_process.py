@@ -295,13 +295,16 @@ def test_github_is_asked_until_main_shows_the_outcome(world: World) -> None:
 
 
 def test_people_are_told_once(world: World) -> None:
-    """A pause without a verdict is no outcome: a sentence in the log, a gauge, and nothing in Git."""
+    """A pause without a verdict is no outcome: a sentence in the log, a gauge, a notification, nothing in Git."""
     head = world.head()
     see(world, CANARY, "paused")
-    with relay(world) as here:
+    with answering([401]) as (address, bodies), relay(world, SLIPWAY_NOTIFY=address.replace("http", "json")) as here:
         until(lambda: here.metric('slipway_relay_report{environment="staging"}') == 1)
         turned(here)
         see(world, CANARY, "progressing")
         until(lambda: here.metric('slipway_relay_report{environment="staging"}') == 0)
+    assert [(body["title"], "paused without a verdict" in body["message"]) for body in bodies] == [
+        ("1.1.0 in staging needs a person", True)
+    ]
     assert here.log.read_text().count("paused without a verdict") == 1
     assert world.head() == head

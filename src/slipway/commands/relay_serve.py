@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import os
 import socket
 import time
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Annotated, Literal
@@ -49,7 +51,8 @@ def serve(
 
     It hears the Rollouts controller's webhook at /rollouts and looks by itself, compares with origin/main, and has the
     verbs run until main shows the outcome. What was decided survives a restart. The checkout, or bare clone, is only
-    fetched, and is where the verbs run. Its metrics are at /metrics.
+    fetched, and is where the verbs run. Where only a person can help it says so once, in its log and to the services of
+    $SLIPWAY_NOTIFY. Its metrics are at /metrics.
 
     Examples:
     ```sh
@@ -60,6 +63,7 @@ def serve(
     """
     import uvicorn
 
+    from slipway.adapters import notify
     from slipway.adapters.github import Workflow
     from slipway.adapters.outbox import Outbox
     from slipway.services.relay import Relay, Sight
@@ -92,7 +96,8 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     outbox, meters = Outbox(state), Meters()
     main, asked = Main(root.resolve()), Judge(judge) if judge else None
-    relay = Relay(outbox, main, sight, acting, asked, meters=meters, clock=time.time, poll=poll)
+    tell = partial(notify.send, notify.configured(os.environ.get(notify.VARIABLE)))
+    relay = Relay(outbox, main, sight, acting, asked, tell=tell, meters=meters, clock=time.time, poll=poll)
     app = application(outbox, lambda: _token(token_file), relay.wake.set, meters)
     try:
         listening = socket.create_server((host, port))

@@ -5,7 +5,7 @@ is kept on the disk until main shows the outcome. A source that is silent decide
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Protocol
 
@@ -48,6 +48,13 @@ class Asks(Protocol):
         """Say what its verdict rests on at `now`; None while it has none."""
 
 
+class Tells(Protocol):
+    """Who tells people."""
+
+    def __call__(self, title: str, body: str, key: str) -> Sequence[str]:
+        """Tell; returns what could not be told."""
+
+
 class Relay:
     """One turn after the other, in one thread; `wake` is set by whoever does not want to wait for the next."""
 
@@ -59,12 +66,13 @@ class Relay:
         acting: Acting,
         judge: Asks | None,
         *,
+        tell: Tells,
         meters: Meters,
         clock: Callable[[], float],
         poll: float,
     ) -> None:
         self._outbox, self._main, self._sight, self._acting, self._judge = outbox, main, sight, acting, judge
-        self._meters, self._clock, self._poll = meters, clock, poll
+        self._tell, self._meters, self._clock, self._poll = tell, meters, clock, poll
         self.wake, self.stopped = Event(), Event()
 
     def run(self) -> None:
@@ -122,8 +130,8 @@ class Relay:
             self._listen(seen)
         action = relay.due(seen, name, git)
         report = action if action is not None and action.verb == "report" else None
-        if self._outbox.report(name, report.key if report else None, now, report.after if report else 0.0):
-            log.warning("%s %s: %s", name, report and (report.version or report.image), report and report.why)
+        if self._outbox.report(name, report.key if report else None, now, report.after if report else 0.0) and report:
+            self._say(f"{report.version or report.image} in {name} needs a person", f"{report.why}.", report.key)
         self._meters.reports(name, standing=report is not None)
         if action is not None and report is None:
             word = self._outbox.word(seen.namespace, seen.rollout, seen.image)
@@ -183,6 +191,11 @@ class Relay:
     def _end(self, kept: Kept, action: Action, how: str) -> None:
         self._outbox.done(kept.number)
         self._meters.acted(action.verb, how)
+
+    def _say(self, title: str, body: str, key: str) -> None:
+        """Tell people, in the log and wherever else; that it could not be told holds nothing up."""
+        for problem in (f"{title}: {body}", *self._tell(title, body, key)):
+            log.warning(problem)
 
     def _failed(self, source: str, error: SlipwayError) -> None:
         log.warning("%s: %s. %s", source, error.what, error.remedy)
