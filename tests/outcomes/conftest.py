@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import IDENTITY
 from tests.outcomes.webhook import Webhook, listening
-from tests.outcomes.world import World, make, package
+from tests.outcomes.world import World, copy, make, package
 
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "1.3.0")  # whose models are registered, the last one as challenger
 
@@ -29,21 +29,23 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def untouched(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which nothing was released; read only, copy before use."""
+    world = make(tmp_path_factory.mktemp("untouched"))
+    shutil.copy(registry, world.folder / "mlflow.db")
+    return world
+
+
 @pytest.fixture
 def make_world(
-    registry: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    untouched: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], World]:
     """Return a function that makes a world."""
     for key, value in IDENTITY.items():
         monkeypatch.setenv(key, value)
     monkeypatch.delenv("SLIPWAY_NOTIFY", raising=False)
-
-    def fresh() -> World:
-        world = make(tmp_path_factory.mktemp("world"))
-        shutil.copy(registry, world.folder / "mlflow.db")
-        return world
-
-    return fresh
+    return lambda: copy(untouched, tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from tests.outcomes.webhook import Webhook
-from tests.outcomes.world import World, package
+from tests.outcomes.world import World, copy, package
 
 SECONDS = 120
 HOOK = """#!/bin/sh
@@ -126,9 +126,9 @@ def _timeless(event: msgspec.Struct) -> dict[str, Any]:
 
 def same_end(make_world: Callable[[], World], webhook: Webhook, verb: Verb, moment: str) -> None:
     """See that killed at a moment and repeated, a verb ends as undisturbed, and tells at least once, by one key."""
-    undisturbed, world = make_world(), make_world()
-    for each in (undisturbed, world):
-        verb.prepare(each)
+    world = make_world()
+    verb.prepare(world)
+    undisturbed = copy(world, world.folder.with_name(f"{world.folder.name}-undisturbed"))
     undisturbed.ok(*verb.command, SLIPWAY_NOTIFY=webhook.url)
     webhook.received.clear()
     webhook.heard.clear()

@@ -1,6 +1,7 @@
 """A small world for outcome verbs: a bare origin with the real manifests, plain release records, and a clone."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -166,6 +167,14 @@ class World:
     def head(self) -> str:
         """The tip of main."""
         return self.git("rev-parse", "main")
+
+
+def copy(world: World, folder: Path) -> World:
+    """Copy a world, in a moment."""
+    shutil.copytree(world.folder, folder, symlinks=True, dirs_exist_ok=True)
+    copied = World(folder)
+    copied.git("remote", "set-url", "origin", str(copied.origin), folder=copied.clone)
+    return copied
 
 
 def make(folder: Path) -> World:

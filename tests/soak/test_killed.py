@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.outcomes.conftest import make_world, no_proxy, registry, webhook  # noqa: F401  # fixtures
+from tests.outcomes.conftest import make_world, no_proxy, registry, untouched, webhook  # noqa: F401  # fixtures
 from tests.outcomes.killing import MIRRORED, MOMENTS, same_end, verbs
 from tests.outcomes.webhook import Webhook
 from tests.outcomes.world import World
