@@ -8,13 +8,18 @@ import time
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from slipway.adapters import files
+from slipway.adapters.git import Repository
 from slipway.commands import BUILD, Root, console
 from slipway.errors import Broken
+
+if TYPE_CHECKING:
+    from slipway.services.relay import Asks, Sight
+    from slipway.services.relay.acting import Acting
 
 Mode = Literal["git", "github"]
 API = "https://api.github.com"
@@ -32,7 +37,10 @@ def serve(
         Path | None, typer.Option("--rehearsal", help="Rollouts are seen in this folder instead; it may come later.")
     ] = None,
     judge: Annotated[
-        str | None, typer.Option("--judge", help="The judge's address: its last words go into the outcome.")
+        str | None,
+        typer.Option(
+            "--judge", help="The judge's address: its last words go into the outcome. A rehearsal keeps them."
+        ),
     ] = None,
     state: Annotated[Path, typer.Option("--state", help="What it must not forget: a SQLite file.")] = BUILD
     / "relay.db",
@@ -66,36 +74,25 @@ def serve(
     from slipway.adapters import notify
     from slipway.adapters.github import Workflow
     from slipway.adapters.outbox import Outbox
-    from slipway.services.relay import Relay, Sight
-    from slipway.services.relay.acting import Acting, Dispatch, Verbs
+    from slipway.services.relay import Relay
+    from slipway.services.relay.acting import Dispatch, Verbs
     from slipway.services.relay.http import application
     from slipway.services.relay.judging import Judge
     from slipway.services.relay.meters import Meters
     from slipway.services.relay.reading import Main
 
-    sight: Sight
-    if rehearsal is not None and not kubernetes:
-        from slipway.adapters.seen import Folder
-
-        sight = Folder(rehearsal)
-    elif kubernetes and rehearsal is None:
-        from slipway.adapters.kubernetes import Cluster
-
-        sight = Cluster()
-    else:
-        raise Broken("the relay was not told where rollouts are", "Name --kubernetes, or --rehearsal FOLDER.")
-    acting: Acting
-    if mode == "git":
-        acting = Verbs(root.resolve())
-    elif github_repository is not None and github_token_file is not None:
+    sight = _sight(rehearsal, kubernetes=kubernetes)
+    acting: "Acting" = Verbs(root.resolve())
+    if mode == "github":
+        if github_repository is None or github_token_file is None:
+            raise Broken("the relay was not told which repository", "Name --github-repository and --github-token-file.")
         _token(github_token_file)
         acting = Dispatch(Workflow(github_api, github_repository, lambda: _token(github_token_file)))
-    else:
-        raise Broken("the relay was not told which repository", "Name --github-repository and --github-token-file.")
     _token(token_file)
+    Repository(root).git("rev-parse", "--git-dir")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     outbox, meters = Outbox(state), Meters()
-    main, asked = Main(root.resolve()), Judge(judge) if judge else None
+    main, asked = Main(root.resolve()), Judge(judge) if judge else _word(rehearsal)
     tell = partial(notify.send, notify.configured(os.environ.get(notify.VARIABLE)))
     relay = Relay(outbox, main, sight, acting, asked, tell=tell, meters=meters, clock=time.time, poll=poll)
     app = application(outbox, lambda: _token(token_file), relay.wake.set, meters)
@@ -113,6 +110,25 @@ def serve(
         relay.stop()
         turning.join()
         outbox.close()
+
+
+def _sight(rehearsal: Path | None, *, kubernetes: bool) -> "Sight":
+    if rehearsal is not None and not kubernetes:
+        from slipway.adapters.seen import Folder
+
+        return Folder(rehearsal)
+    if kubernetes and rehearsal is None:
+        from slipway.adapters.kubernetes import Cluster
+
+        return Cluster()
+    raise Broken("the relay was not told where rollouts are", "Name --kubernetes, or --rehearsal FOLDER.")
+
+
+def _word(rehearsal: Path | None) -> "Asks | None":
+    """A rehearsal's judge ends with it; its folder keeps what it has said last."""
+    from slipway.adapters.seen import Folder
+
+    return Folder(rehearsal) if rehearsal else None
 
 
 def _token(path: Path) -> str:

@@ -134,6 +134,7 @@ class Relay:
             self._say(f"{report.version or report.image} in {name} needs a person", f"{report.why}.", report.key)
         self._meters.reports(name, standing=report is not None)
         if action is not None and report is None:
+            self._listen(seen)  # a rehearsal keeps the very last word; a cluster's judge has none any more
             word = self._outbox.word(seen.namespace, seen.rollout, seen.image)
             evidence = records.loads(Evidence, word, "the judge's last word") if word else None
             told = msgspec.structs.replace(action, evidence=evidence if action.cause else None)
