@@ -90,6 +90,7 @@ TABLE: dict[str, tuple[Git, Seen, tuple[Any, ...] | None]] = {
     "paused without a verdict": (FLYING, seen(B, "paused"), ("report", B, None)),
     "not applied yet": (FLYING, seen(A, "healthy", "verdict"), ("report", A, None)),
     "a way back that Git does not know": (FLYING, seen(B, "healthy", "person", rollback=True), ("report", B, None)),
+    "the same, aborted": (FLYING, seen(B, "aborted", "verdict", rollback=True), ("revert", B, "verdict")),
     "aborted and superseded": (SUPERSEDED, seen(B, "aborted", "verdict"), ("revert", B, "verdict")),
     "healthy and superseded": (SUPERSEDED, seen(B, "healthy", "verdict"), ("report", B, None)),
     "aborted and reverted": (REVERTED, seen(B, "aborted", "verdict"), None),

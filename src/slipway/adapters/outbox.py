@@ -12,7 +12,10 @@ import msgspec
 
 from slipway.errors import Broken
 
-SCHEMA = """
+VERSION = 1  # of the tables, and of the actions in them
+ANOTHER = "Name another file with --state: what main does not show yet is found again where it can be seen."
+SCHEMA = f"""
+PRAGMA user_version = {VERSION};
 CREATE TABLE IF NOT EXISTS hints (namespace TEXT, rollout TEXT, tries INT, PRIMARY KEY (namespace, rollout));
 CREATE TABLE IF NOT EXISTS actions (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, environment TEXT, action TEXT,
@@ -50,11 +53,14 @@ class Outbox:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+            found = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if found not in (0, VERSION):
+                raise Broken(f"{path} is of another version of Slipway: {found}, not {VERSION}", ANOTHER)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(SCHEMA)
         except (sqlite3.Error, OSError) as error:
-            raise Broken(f"{path} cannot be the relay's memory: {error}", "Name another file with --state.") from None
+            raise Broken(f"{path} cannot be the relay's memory: {error}", ANOTHER) from None
 
     def hint(self, namespace: str, rollout: str) -> None:
         """Note that a rollout is to be looked at; the same one twice is one."""

@@ -82,7 +82,7 @@ def serve(
     from slipway.services.relay.reading import Main
 
     sight = _sight(rehearsal, kubernetes=kubernetes)
-    acting: "Acting" = Verbs(root.resolve())
+    acting: Acting = Verbs(root.resolve())
     if mode == "github":
         if github_repository is None or github_token_file is None:
             raise Broken("the relay was not told which repository", "Name --github-repository and --github-token-file.")

@@ -79,7 +79,7 @@ def due(seen: Seen, environment: str, git: Git) -> Action | None:
 
 
 def _aborted(here: Action, seen: Seen, release: Release) -> Action | None:
-    if _open(release, here.environment) and not seen.rollback:
+    if _open(release, here.environment):
         return replace(here, verb="revert", cause=seen.cause or "error", why=seen.detail)  # `error` bars nothing
     if "reverted" in kinds(release, here.environment):
         return None
