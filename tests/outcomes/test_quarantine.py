@@ -2,16 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 from tests.conftest import ROOT
 from tests.outcomes.test_verbs import EVIDENCE, said
-from tests.outcomes.world import World, package
+from tests.outcomes.world import AT, World, package
 
-from slipway import quarantine, records
+from slipway import outcomes, quarantine, records
 from slipway.adapters.git import Repository
-from slipway.commands import guarded
+from slipway.commands import guarded, settling
 from slipway.errors import Broken, Rejected
 
 WHY = ("--why", "the sensor was broken")
@@ -22,8 +22,9 @@ def aborted(world: World) -> World:
     """1.0.0 is production's stable, 1.1.0 was aborted on evidence."""
     world.release("1.0.0")
     world.promote("1.0.0")
+    abort = partial(outcomes.revert, environment="production", at=AT, cause="verdict", evidence=EVIDENCE)
     digest = world.release("1.1.0")
-    world.ok("revert", "--digest", digest, "--cause", "verdict", "--evidence", records.dumps(EVIDENCE))
+    settling.settle(Repository(world.clone), lambda state, _: abort(state, digest))
     return world
 
 
@@ -83,7 +84,7 @@ def test_what_cannot_be_lifted_changes_nothing(aborted: World) -> None:
     assert WHY[1] in again
 
 
-def test_two_lifts_at_once_are_both_there(aborted: World, make_world: Callable[[], World]) -> None:
+def test_two_lifts_at_once_are_both_there(aborted: World) -> None:
     """A clone that is behind decides on what main says; nothing of the other's is lost."""
     other = aborted.folder / "other"
     aborted.git("clone", "-q", str(aborted.origin), str(other), folder=aborted.folder)

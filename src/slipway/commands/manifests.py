@@ -4,7 +4,7 @@ from pathlib import Path
 
 from slipway import manifests
 from slipway.adapters import files, kustomize
-from slipway.commands import Json, Root, emit, shelf
+from slipway.commands import Json, Root, emit, guarded, shelf
 from slipway.errors import Rejected
 from slipway.manifests import delivery, tree
 from slipway.manifests.environment import Environment
@@ -13,6 +13,9 @@ from slipway.records import ManifestImages
 
 def check(root: Root = Path(), *, as_json: Json = False) -> None:
     """Hold the rendered manifests, and what Argo CD is told of them, to every rule.
+
+    Against what `origin/main` held where this tree left it (on main itself: the commit before), `releases/` must only
+    have been added to, and no environment may run a quarantined image.
 
     Examples:
     ```sh
@@ -33,8 +36,11 @@ def check(root: Root = Path(), *, as_json: Json = False) -> None:
     if len(environments) == len(tree.ENVIRONMENTS):
         objects = tree.objects(files.read_texts(root / "argocd", "*.yaml"))
         problems += [f"argocd: {problem}" for problem in delivery.check(objects, environments)]
-    if problems:
-        raise Rejected("\n".join(problems), "Mend the sources, then `slipway manifests render`.")
+    taken_back = guarded.problems(root)
+    if problems or taken_back:
+        remedies = ["Mend the sources, then `slipway manifests render`."] if problems else []
+        remedies += ["Only verbs write there: git checkout origin/main -- releases k8s/rendered"] if taken_back else []
+        raise Rejected("\n".join(problems + taken_back), " ".join(remedies))
     _emit(running, as_json=as_json)
 
 
