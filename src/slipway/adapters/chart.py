@@ -1,9 +1,12 @@
 """matplotlib: a picture of how a verdict came about. The same picture gives the same bytes."""
 
+import re
 from collections.abc import Sequence
+from html import escape
+from io import StringIO
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway.canary.explaining import Lane, Picture, Points, Row, Tone, ticks
 from slipway.canary.units import duration
@@ -11,6 +14,7 @@ from slipway.canary.units import duration
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
 
 INK, FAINT = "#222222", "#8a8a8a"
 COLOURS: dict[Tone, str] = {
@@ -19,8 +23,19 @@ COLOURS: dict[Tone, str] = {
     "open": "#f0e442",
 }  # Okabe and Ito: for every eye
 HELD = "#e69f00"
+STEPS = ("#ededed", "#dbdbdb", "#c9c9c9")
 DPI = 120
 COLUMNS = 118  # characters on a line
+STYLE: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK}
+VARIABLES = {  # of a page's style sheet, which knows whether it is dark
+    INK: "ink",
+    FAINT: "faint",
+    HELD: "held",
+    COLOURS["harmless"]: "harmless",
+    COLOURS["worse"]: "worse",
+    "#ffffff": "ground",
+    "#000000": "ink",
+} | {colour: f"step-{number}" for number, colour in enumerate(STEPS)}
 
 
 def write(picture: Picture, path: Path) -> None:
@@ -28,11 +43,10 @@ def write(picture: Picture, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    reasons = list(dict.fromkeys(span.label for span in picture.held))
-    heights = [0.35, 2.0, *(1.0 for _ in picture.lanes[1:]), *([0.3 + 0.22 * len(reasons)] if reasons else [])]
+    heights = _heights(picture)
     sentences = [line for sentence in picture.sentences for line in wrap(sentence, COLUMNS)]
     head = 1.0 + 0.22 * len(sentences)
-    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "svg.hashsalt": "slipway"}):
+    with mpl.rc_context(STYLE):
         tall = sum(heights) * 1.12 + head + 0.5
         figure = Figure(figsize=(10, tall), dpi=DPI, facecolor="white")
         grid = figure.add_gridspec(
@@ -45,18 +59,72 @@ def write(picture: Picture, path: Path) -> None:
             top=1 - head / tall,
             bottom=0.5 / tall,
         )
-        panels = [figure.add_subplot(grid[number]) for number in range(len(heights))]
         _head(figure, picture, sentences, tall)
-        _weights(panels[0], picture)
-        for panel, lane, row in zip(panels[1:], picture.lanes, (None, *picture.rows), strict=False):
-            _lane(panel, lane, picture)
+        panels = _panels(figure, grid, picture)
+        for panel, row in zip(panels[1:], (None, *picture.rows), strict=False):
             _beside(panel, row)
-        if reasons:
-            _held(panels[-1], picture, reasons)
-        for panel in panels:
-            _time(panel, picture.length, labelled=panel is panels[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def svg(picture: Picture, *, narrow: bool = False) -> str:
+    """Draw it as an element for a page, whose style sheet gives the colours; `narrow` is for a telephone."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    heights = _heights(picture)
+    width, tall = (3.9 if narrow else 8.4), sum(heights) * (1.25 if narrow else 1.12) + 0.3
+    left, right = (0.13, 0.98) if narrow else (0.125, 0.88)
+    with mpl.rc_context(STYLE | {"svg.hashsalt": f"slipway {narrow}", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(width, tall), facecolor="none")
+        grid = figure.add_gridspec(
+            len(heights),
+            1,
+            height_ratios=heights,
+            hspace=0.4 if narrow else 0.22,
+            left=left,
+            right=right,
+            top=1 - 0.03 / tall,
+            bottom=0.28 / tall,
+        )
+        panels = _panels(figure, grid, picture, narrow=narrow)
+        if not narrow:
+            _beside(panels[1], None)
+        drawn = StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _inline(drawn.getvalue(), picture)
+
+
+def _inline(drawn: str, picture: Picture) -> str:
+    """Make an SVG file an element of a page: no header, no size, no style for others, and the page's colours."""
+    box = re.search(r'viewBox="[^"]+"', drawn)
+    body = drawn.partition("<svg")[2].partition(">")[2]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    for colour, name in VARIABLES.items():
+        body = body.replace(colour, f"var(--{name})")
+    body = body.replace("'DejaVu Sans'", "system-ui, sans-serif")
+    return f'<svg {box[0] if box else ""} role="img" aria-label="{escape(picture.headline, quote=True)}">{body}'.strip()
+
+
+def _heights(picture: Picture) -> list[float]:
+    """Inches of each panel: the weights, the verdict, each metric, and what held it up."""
+    reasons = {span.label for span in picture.held}
+    return [0.35, 2.0, *(1.0 for _ in picture.lanes[1:]), *([0.3 + 0.22 * len(reasons)] if reasons else [])]
+
+
+def _panels(figure: "Figure", grid: "GridSpec", picture: Picture, *, narrow: bool = False) -> "list[Axes]":
+    """Draw everything that has a time."""
+    panels = [figure.add_subplot(grid[number]) for number in range(len(_heights(picture)))]
+    reasons = list(dict.fromkeys(span.label for span in picture.held))
+    _weights(panels[0], picture, narrow=narrow)
+    for panel, lane in zip(panels[1:], picture.lanes, strict=False):
+        _lane(panel, lane, picture, narrow=narrow)
+    if reasons:
+        _held(panels[-1], picture, reasons, narrow=narrow)
+    for panel in panels:
+        _time(panel, picture.length, labelled=panel is panels[-1], most=4 if narrow else 7)
+    return panels
 
 
 def _head(figure: "Figure", picture: Picture, sentences: Sequence[str], tall: float) -> None:
@@ -76,9 +144,9 @@ def _head(figure: "Figure", picture: Picture, sentences: Sequence[str], tall: fl
         figure.text(0.03, 1 - (0.92 + 0.22 * number) / tall, sentence, va="center")
 
 
-def _weights(panel: "Axes", picture: Picture) -> None:
+def _weights(panel: "Axes", picture: Picture, *, narrow: bool) -> None:
     for number, span in enumerate(picture.weights):
-        panel.axvspan(span.start, span.end, color=str(0.93 - 0.07 * (number % 3)), lw=0)
+        panel.axvspan(span.start, span.end, color=STEPS[number % 3], lw=0)
         panel.text(
             (span.start + span.end) / 2,
             0.5,
@@ -89,10 +157,11 @@ def _weights(panel: "Axes", picture: Picture) -> None:
             transform=panel.get_xaxis_transform(),
         )
     panel.set_yticks([])
-    panel.set_ylabel("weight", rotation=0, ha="right", va="center")
+    if not narrow:
+        panel.set_ylabel("weight", rotation=0, ha="right", va="center")
 
 
-def _lane(panel: "Axes", lane: Lane, picture: Picture) -> None:
+def _lane(panel: "Axes", lane: Lane, picture: Picture, *, narrow: bool) -> None:
     directions: tuple[tuple[Points, int, Tone], ...] = ((lane.harmless, 1, "harmless"), (lane.worse, -1, "worse"))
     for points, sign, tone in directions:
         colour = COLOURS[tone]
@@ -117,7 +186,11 @@ def _lane(panel: "Axes", lane: Lane, picture: Picture) -> None:
     panel.set_ylim(-1.3, 1.3)
     panel.set_yticks([1, 0, -1], ["100 %", "0", "100 %"])
     weight = "bold" if lane is picture.lanes[0] else "normal"
-    panel.text(-0.07, 0, lane.name, ha="right", va="center", fontweight=weight, transform=panel.get_yaxis_transform())
+    if narrow:
+        panel.text(0, 1.03, lane.name, va="bottom", fontweight=weight, transform=panel.transAxes)
+    else:
+        at = panel.get_yaxis_transform()
+        panel.text(-0.07, 0, lane.name, ha="right", va="center", fontweight=weight, transform=at)
 
 
 def _beside(panel: "Axes", row: Row | None) -> None:
@@ -139,17 +212,24 @@ def _held_on(points: Points, length: float) -> tuple[list[float], list[float]]:
     return [time for time, _ in extended], [share for _, share in extended]
 
 
-def _held(panel: "Axes", picture: Picture, reasons: list[str]) -> None:
+def _held(panel: "Axes", picture: Picture, reasons: list[str], *, narrow: bool) -> None:
     for span in picture.held:
         panel.barh(reasons.index(span.label), span.end - span.start, left=span.start, height=0.6, color=HELD, lw=0)
-    panel.set_yticks(range(len(reasons)), reasons)
+    panel.set_yticks(range(len(reasons)), [] if narrow else reasons)
     panel.set_ylim(len(reasons) - 0.4, -0.6)
-    panel.text(1.01, 0.5, "held up by", color=FAINT, va="center", transform=panel.transAxes)
+    if narrow:
+        for number, reason in enumerate(reasons):
+            panel.text(0.01, number, reason, va="center", transform=panel.get_yaxis_transform())
+    else:
+        panel.text(1.01, 0.5, "held up by", color=FAINT, va="center", transform=panel.transAxes)
 
 
-def _time(panel: "Axes", length: float, *, labelled: bool) -> None:
+def _time(panel: "Axes", length: float, *, labelled: bool, most: int) -> None:
     panel.set_xlim(0, length)
-    panel.set_xticks(ticks(length), [duration(tick) for tick in ticks(length)] if labelled else [])
+    times = ticks(length)
+    times = times[:: -(-len(times) // most)]
+    panel.set_xticks(times, [duration(tick) for tick in times] if labelled else [])
     panel.tick_params(length=2, color=FAINT)
+    panel.patch.set_visible(False)
     for side in ("top", "right", "bottom", "left"):
         panel.spines[side].set_visible(False)

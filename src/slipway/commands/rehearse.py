@@ -13,7 +13,17 @@ from slipway import manifests, releases
 from slipway.adapters import files, layout
 from slipway.adapters.traffic import Flight, flights
 from slipway.canary.units import duration
-from slipway.commands import BUILD, Json, Root, deciding, emit, rehearse_view, rehearsing, shelf
+from slipway.commands import (
+    BUILD,
+    Json,
+    Root,
+    deciding,
+    emit,
+    rehearse_report,
+    rehearse_view,
+    rehearsing,
+    shelf,
+)
 from slipway.commands.options import Environment
 from slipway.commands.package import BUNDLE, PREFIX
 from slipway.commands.rehearsing import Play, Side
@@ -120,6 +130,7 @@ def rehearse(
             raise Broken("the rehearsal was ended from outside", "Run it again.") from None
     if notify:
         _notify(notify, play, reference[0])
+    rehearse_report.write(play, result)
     emit(result, _told(result), as_json=as_json)
     if result.outcome != "promoted":
         raise typer.Exit(1)
@@ -175,7 +186,7 @@ def _beside(root: Path, environment: str, canary: str) -> str | None:
         version: [event.kind for event in release.events if event.environment == environment][-1:]
         for version, release in known.items()
     }
-    if last[canary] != ["restored"]:
+    if last.get(canary) != ["restored"]:
         return canary
     left = [version for version, kinds in last.items() if kinds == ["rolled-back"]]
     return max(
