@@ -105,7 +105,7 @@ def _course(tick: Tick, furthest: int) -> RenderableType:
         style = "blue" if taken else ("red" if aborted else "yellow") if here else "dim"
         line.append(("█" if taken else "▓" if here else "░") * (each - 1) + " ", style)
     share = round(tick.weight * (each * tick.steps - 1))
-    weight = Text("█" * share, "blue").append("░" * (each * tick.steps - 1 - share), "dim")
+    weight = Text().append("█" * share, "blue").append("░" * (each * tick.steps - 1 - share), "dim")
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=9)
     grid.add_row("steps", line, f"{min(furthest + 1, tick.steps)} of {tick.steps}")
@@ -139,7 +139,7 @@ def _evidence(tick: Tick) -> Table:
 def _bar(found: Weight, colour: str, *, asked: bool = True) -> Text:
     """A bar that is full at the boundary, and the figures."""
     full = int(found.share * BAR)
-    bar = Text("█" * full, colour if asked else "dim").append("░" * (BAR - full), "dim")
+    bar = Text().append("█" * full, colour if asked else "dim").append("░" * (BAR - full), "dim")
     if not asked:
         return bar.append(" not asked yet", "dim")
     figures = f" {found.evidence:6.2f} of {found.needed:.2f}"
