@@ -279,9 +279,14 @@ def trailers(kind: EventKind, version: str, environment: str) -> tuple[str, str,
     return f"Slipway-Outcome: {kind}", f"Slipway-Version: {version}", f"Slipway-Environment: {environment}"
 
 
+def reverted(release: Release, environment: str) -> ReleaseEvent:
+    """How a release was taken back in an environment."""
+    return next(one for one in release.events if (one.kind, one.environment) == ("reverted", environment))
+
+
 def tags(release: Release, environment: str) -> dict[str, str]:
     """What the registry notes of a release that was taken back."""
-    event = next(one for one in release.events if (one.kind, one.environment) == ("reverted", environment))
+    event = reverted(release, environment)
     return {"outcome": event.kind, "cause": str(event.cause), "environment": environment}
 
 

@@ -29,15 +29,25 @@ def refused(finished: Any, clone: Path, *command: str) -> str:
     return " ".join(done.stderr.split())
 
 
-def test_second_release_of_the_same_version_is_refused(finished: Any, copy: Copy) -> None:
-    """The decision of before the promotion is stale; after a new one, 1.0.0 exists, and nothing below it follows."""
+def test_a_version_is_released_once(finished: Any, copy: Copy) -> None:
+    """What was aborted is barred; its version is burnt; nothing below it follows; a stale decision lets nothing in."""
     clone = copy()
-    assert "against no champion; Git says" in refused(finished, clone, "slipway", "release")
     assert finished.run("slipway", "gate", folder=clone).returncode == 0
-    assert "1.0.0 is not above 1.0.0" in refused(finished, clone, "slipway", "release")
+    for version in ("1.1.0", "0.9.0"):
+        assert finished.run("slipway", "package", "--version", version, folder=clone).returncode == 0
+        assert f"{version} is not above 1.1.0" in refused(finished, clone, "slipway", "release")
 
-    assert finished.run("slipway", "package", "--version", "0.9.0", folder=clone).returncode == 0
-    assert "0.9.0 is not above 1.0.0" in refused(finished, clone, "slipway", "release")
+    assert finished.run("slipway", "package", folder=clone).returncode == 0
+    decision = json.loads((clone / "build/gate.json").read_text())
+    (clone / "build/gate.json").write_text(json.dumps(decision | {"champion": None}))
+    assert "1.2.0 against no champion; Git says" in refused(finished, clone, "slipway", "release")
+
+
+def test_what_was_aborted_is_not_released_again(finished: Any, copy: Copy) -> None:
+    """The leak's package is still at hand, with the gate's yes: Git says that it is barred, by all that it is."""
+    said = refused(finished, copy(), "slipway", "release")
+    assert "1.1.0 is not released" in said
+    assert said.count("quarantined") >= 4
 
 
 def test_dirty_tree_is_refused(finished: Any, copy: Copy) -> None:
@@ -62,39 +72,45 @@ def test_unpushed_commit_is_refused(finished: Any, copy: Copy) -> None:
 def test_unknown_digest_is_refused(finished: Any, copy: Copy) -> None:
     """An image at hand that is not the packaged one, by a byte, is not released."""
     clone = copy()
+    assert finished.run("slipway", "package", folder=clone).returncode == 0
     package = clone / "build/package.json"
     record = json.loads(package.read_text())
     record["image_digest"] = "sha256:" + 64 * "0"
     package.write_text(json.dumps(record))
     assert "the image at hand is" in refused(finished, clone, "slipway", "release")
 
-    layer = max((clone / "build/images/1.0.0/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+    layer = max((clone / "build/images/1.2.0/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
     layer.write_bytes(layer.read_bytes()[:-1] + b"\0")
     assert "sha256" in refused(finished, clone, "slipway", "release")
 
 
 def test_an_older_release_is_not_promoted_again(finished: Any, copy: Copy) -> None:
-    """Promoting 1.0.0 after 1.1.0 would be a rollback that nobody recorded."""
+    """Promoting 1.0.0 after 1.2.0 would be a rollback that nobody recorded."""
     clone = copy()
-    for command in ("slipway gate", "slipway package", "slipway release", "slipway promote 1.1.0"):
+    for command in ("slipway gate", "slipway package", "slipway release", "slipway promote 1.2.0"):
         done = finished.run(*command.split(), folder=clone)
         assert done.returncode == 0, done.stdout + done.stderr
 
     assert "1.0.0 is not in flight in production" in refused(finished, clone, "slipway", "promote", "1.0.0")
+    assert "1.1.0 is not in flight in production" in refused(finished, clone, "slipway", "promote", "1.1.0")
 
 
 def test_unpushed_commit_is_not_promoted_along(finished: Any, copy: Copy) -> None:
-    """`promote` pushes to main: from a commit that main does not hold, it would push that, too."""
+    """`promote` pushes what it has made on main, and nothing that this clone alone has."""
     clone = copy()
+    for command in ("slipway gate", "slipway package", "slipway release"):
+        assert finished.run(*command.split(), folder=clone).returncode == 0
     finished.run("git", "commit", "-q", "--allow-empty", "-m", "Unreviewed", folder=clone)
 
-    assert "is not at origin/main" in refused(finished, clone, "slipway", "promote", "1.0.0")
+    assert finished.run("slipway", "promote", "1.2.0", folder=clone).returncode == 0
+    assert "Unreviewed" not in finished.run("git", "log", "--format=%s", "origin/main", folder=clone).stdout
 
 
 def test_image_of_another_model_is_refused(finished: Any, copy: Copy) -> None:
     """The image itself says what it is made from; package.json cannot say otherwise."""
     clone = copy()
-    assert finished.run("slipway", "gate", folder=clone).returncode == 0
+    for verb in ("gate", "package"):
+        assert finished.run("slipway", verb, folder=clone).returncode == 0
     path = clone / "build/package.json"
     record = json.loads(path.read_text())
     record["bundle"]["model_digest"] = "sha256:" + 64 * "0"
@@ -110,12 +126,12 @@ def test_what_staging_proved_is_released_to_production_unchanged(finished: Any, 
         "slipway gate",
         "slipway package",
         "slipway release --environment staging",
-        "slipway promote 1.1.0 --environment staging --cause verdict",
+        "slipway promote 1.2.0 --environment staging --cause verdict",
         "slipway release",
     ):
         done = finished.run(*command.split(), folder=clone)
         assert done.returncode == 0, done.stdout + done.stderr
-    record = json.loads((clone / "releases/1.1.0.json").read_text())
+    record = json.loads((clone / "releases/1.2.0.json").read_text())
 
     assert [(event["kind"], event["environment"]) for event in record["events"]] == [
         ("proposed", "staging"),
@@ -123,14 +139,14 @@ def test_what_staging_proved_is_released_to_production_unchanged(finished: Any, 
         ("proposed", "production"),
     ]
     stable = json.loads((clone / "releases/stable.json").read_text())["environments"]
-    assert stable == {"production": "1.0.0", "staging": "1.1.0"}
+    assert stable == {"production": "1.0.0", "staging": "1.2.0"}
 
 
 def test_ungated_model_is_refused(finished: Any, copy: Copy) -> None:
     """A gate that says no, as `--first` does where a champion exists, leaves nothing to register or release."""
     clone = copy()
     assert finished.run("slipway", "gate", "--first", folder=clone).returncode == 1
-    assert finished.run("slipway", "package", "--version", "1.1.0", folder=clone).returncode == 0
+    assert finished.run("slipway", "package", "--version", "1.2.0", folder=clone).returncode == 0
 
     assert "did not pass the gate" in refused(finished, clone, "slipway", "release")
     assert "the gate has rejected" in refused(finished, clone, "slipway", "register")
@@ -140,16 +156,16 @@ def test_ungated_model_is_refused(finished: Any, copy: Copy) -> None:
 
 
 def test_release_in_flight_holds_the_next_one(finished: Any, copy: Copy) -> None:
-    """The twin of the champion passes the gate, is released as 1.1.0, and nothing follows until it has an outcome."""
+    """The twin of the champion passes the gate, is released as 1.2.0, and nothing follows until it has an outcome."""
     clone = copy()
     for command in ("slipway gate", "slipway package", "slipway release"):
         done = finished.run(*command.split(), folder=clone)
         assert done.returncode == 0, done.stdout + done.stderr
     assert finished.run("slipway", "package", folder=clone).returncode == 0
 
-    assert "1.1.0 is in flight in production" in refused(finished, clone, "slipway", "release")
-    assert finished.run("slipway", "promote", "1.1.0", folder=clone).returncode == 0
-    assert json.loads((clone / "releases/stable.json").read_text())["environments"] == {"production": "1.1.0"}
+    assert "1.2.0 is in flight in production" in refused(finished, clone, "slipway", "release")
+    assert finished.run("slipway", "promote", "1.2.0", folder=clone).returncode == 0
+    assert json.loads((clone / "releases/stable.json").read_text())["environments"] == {"production": "1.2.0"}
 
 
 def test_promoting_twice_changes_nothing(finished: Any, copy: Copy) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import tenacity
 
-from slipway.errors import Broken, Rejected
+from slipway.errors import Broken, Rejected, SlipwayError
 
 REMOTE, BRANCH = "origin", "main"
 QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}  # its words are read here, and nobody is there to ask
+QUIET |= {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}  # nor waits for a remote that says nothing
 ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # of a hook that started us; ours is the folder
 PATIENCE = 300.0  # seconds in which others may be faster
 # What git says where somebody pushed first; anything else after "!" is the remote's refusal.
@@ -129,16 +130,16 @@ class Repository:
         if committed.returncode:
             self.git("restore", "--source", before, "--staged", "--worktree", "--", *paths)
             raise Broken(f"git commit failed in {self.root}: {committed.stderr.strip()}", "Mend what git names.")
-        done = self._run("push", "--porcelain", REMOTE, f"HEAD:refs/heads/{BRANCH}")
-        if done.returncode:
+        try:
+            self._push(f"HEAD:refs/heads/{BRANCH}")
+        except (Faster, SlipwayError) as error:
             self.git("reset", "--quiet", "--keep", before)
-            answer = next((line for line in done.stdout.splitlines() if line.startswith("!")), None)
-            if answer is None:
-                raise Broken(f"{REMOTE} could not be pushed to: {done.stderr.strip()}", "Mend what git names.")
+            if not isinstance(error, Faster):
+                raise
             raise Rejected(
-                f"{REMOTE} did not take the commit: {answer.split(chr(9))[-1]}",
-                f"If somebody pushed first: git pull --rebase {REMOTE} {BRANCH}, and run the command again.",
-            )
+                f"{REMOTE} did not take the commit: somebody else pushed to {BRANCH} first",
+                f"git pull --rebase {REMOTE} {BRANCH}, and run the command again.",
+            ) from None
         return self.head()
 
     def compare_and_swap(self, change: Callable[["Repository"], str | None]) -> str:
@@ -208,7 +209,7 @@ class Repository:
         said = done.stdout + done.stderr
         answer = next((line for line in done.stdout.splitlines() if line.startswith("!")), None)
         if any(word in said for word in FASTER):
-            raise Faster(answer or done.stderr.strip())
+            raise Faster(done.stderr.strip())
         if answer is None:
             raise Broken(
                 f"{REMOTE} could not be pushed to: {done.stderr.strip()}", "Mend what git names, run it again."

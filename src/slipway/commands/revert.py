@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from slipway import outcomes, releases
-from slipway.adapters.git import Repository
-from slipway.commands import Json, Root, TrackingUri, emit, following, settling
+from slipway import outcomes, quarantine, releases
+from slipway.adapters.git import Faster, Repository
+from slipway.commands import Json, Root, TrackingUri, emit, following, progress, settling, source_revert
 from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
+from slipway.errors import SlipwayError
 from slipway.outcomes import Change, State
-from slipway.records import Cause
+from slipway.records import Cause, Release
 
 
 def revert(
@@ -27,7 +28,8 @@ def revert(
     """Take back the release in flight whose image has a digest: the recorded stable's manifests come back.
 
     After `verdict` and `unavailable` its image, bento, model and recipe are quarantined, but for what the recorded
-    stable shares. A newer release that has taken its place is left alone. Does nothing where it is reverted already.
+    stable shares, and a branch is pushed that takes back its sources. A newer release that has taken its place is left
+    alone. Does nothing where it is reverted already.
 
     Examples:
     ```sh
@@ -44,7 +46,8 @@ def revert(
 
     settled = settling.settle(repository, decide)
     release = outcomes.with_image(settled.state, digest, environment)
-    version, stable = release.package.bundle.version, settled.state.stable.environments.get(environment)
+    version, stable = release.package.bundle.version, settled.state.stable_of(environment)
+    branch = _sources(repository, release, stable, environment)
     uri, tags = mlflow.address(repository.root, tracking_uri), outcomes.tags(release, environment)
     following.complete(
         repository,
@@ -55,6 +58,20 @@ def revert(
     )
     emit(
         release,
-        f"[yellow]reverted[/] {version} in {environment}; the recorded stable is {stable or 'none'}",
+        f"[yellow]reverted[/] {version} in {environment}; the recorded stable is "
+        f"{stable.package.bundle.version if stable else 'none'}"
+        + (f"\n  to take back what made it: a pull request of {branch}" if branch else ""),
         as_json=as_json,
     )
+
+
+def _sources(repository: Repository, release: Release, stable: Release | None, environment: str) -> str | None:
+    """Push a branch that takes back what made a barred release; that it cannot be is said, and stops nothing."""
+    event = outcomes.reverted(release, environment)
+    if stable is None or event.cause not in quarantine.BARRING:
+        return None
+    try:
+        return source_revert.propose(repository, release, stable)
+    except (SlipwayError, Faster) as error:
+        progress.print(f"[yellow]no branch takes back its sources[/] {error}", soft_wrap=True)
+        return None
