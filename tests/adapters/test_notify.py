@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import socketserver
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import free_port
+from tests.conftest import ROOT, free_port
 
 from slipway.adapters import notify
 
@@ -228,6 +229,19 @@ def test_whom_to_tell(tmp_path: Path) -> None:
     (said,) = notify.send(notify.configured(str(tmp_path / "absent")), TITLE, BODY, KEY)
     assert said == "notification 1 of 1 has an address that Apprise does not know; see SLIPWAY_NOTIFY"
     assert notify.send((), TITLE, BODY, KEY) == ()
+
+
+def test_the_page_shows_addresses_that_are_some() -> None:
+    """Apprise knows each of docs/notifications.md, once the three tokens of Slack look like some."""
+    import apprise
+
+    shown = re.findall(r"`(\w+://[^`]+)`", (ROOT / "docs/notifications.md").read_text())
+    tokens = {"TOKEN_A": "T1JJ3T3L2", "TOKEN_B": "A1BRTD4JD", "TOKEN_C": "TIiajkdnlazkcOXrIdevi7FQ"}
+    for name, token in tokens.items():
+        shown = [address.replace(name, token) for address in shown]
+
+    assert len(shown) == 3
+    assert [address for address in shown if apprise.Apprise.instantiate(address) is None] == []
 
 
 def test_only_the_addresses_given_are_spoken_to(hook: Any, tmp_path: Path) -> None:
