@@ -34,6 +34,7 @@ from slipway.rollout.steps import State
 BEFORE = 5.0  # seconds of stable alone, where a cluster takes the hour before
 LEAST = 500  # requests of stable alone
 LOOK = 0.05  # seconds between two looks at everything
+SHOWN = 1.0  # seconds between two pictures, however seldom the counters are read
 TRACE_SECONDS = 30.0
 OUTCOMES: dict[Phase, Literal["promoted", "aborted", "inconclusive"]] = {
     "healthy": "promoted",
@@ -108,7 +109,7 @@ class _Stage:
         self._began = time.time()
         self._lost: float | None = None  # since when the canary is not available
         self._asked: Future[Measurement] | None = None
-        self._due = self._scraped = self._looked = 0.0
+        self._due = self._scraped = self._shown = self._looked = 0.0
         self._verdict: Verdict | None = None
         self._counted = {arm: Tally() for arm in ARMS}
         image = play.stable.image if play.stable else None
@@ -252,9 +253,14 @@ class _Stage:
             self._scraped = now
             self._folder.sample(now, traffic.counted())
             self._tick(traffic)
+        elif now - self._shown >= SHOWN:
+            self._show(traffic)
 
     def _tick(self, traffic: Traffic) -> None:
-        self._counted, state = traffic.counted(), self._state
+        self._folder.tick(self._show(traffic))
+
+    def _show(self, traffic: Traffic) -> Tick:
+        self._counted, self._shown, state = traffic.counted(), time.time(), self._state
         tick = Tick(
             at=time.time(),
             step=state.step,
@@ -265,8 +271,8 @@ class _Stage:
             truths=traffic.told,
             verdict=self._verdict,
         )
-        self._folder.tick(tick)
         self._on_tick(tick)
+        return tick
 
     def _result(self) -> Rehearsed:
         state, play = self._state, self._play
