@@ -82,5 +82,5 @@ CASES = {
     "wrong": Case(behind("opposite('UA')"), "aborted", "verdict", "truth", 12000),
     # It refuses to serve any model but the one that it was made for, so nobody ever asks it.
     "one-byte": Case(one_byte_changed, "aborted", "deadline"),
-    "twin": Case(same, "promoted"),
+    "twin": Case(same, "promoted", "verdict"),
 }

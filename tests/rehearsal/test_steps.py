@@ -54,7 +54,7 @@ class Told:
         (["up"], ("progressing", 1, 0.1, None)),
         (["up", "0", "0"], ("progressing", 1, 0.1, None)),
         (["up", "1"], ("progressing", 3, 0.5, None)),
-        (["up", "1", "1"], ("healthy", 5, 1.0, None)),
+        (["up", "1", "1"], ("healthy", 5, 1.0, "verdict")),
         (["up", "-1"], ("aborted", 0, 0.0, "verdict")),
         (["up", "1", "-2"], ("aborted", 0, 0.0, "unavailable")),
         (["up", "-3"], ("aborted", 0, 0.0, "deadline")),
@@ -135,7 +135,7 @@ def test_only_as_many_promotes_as_there_are_analyses_promote(events: list[str]) 
             ended = told.state
     if told.state.phase == "healthy":
         assert events.count("1") >= PLAN.gated
-    if told.state.cause in ("verdict", "unavailable"):
+    elif told.state.cause in ("verdict", "unavailable"):
         assert {"verdict": "-1", "unavailable": "-2"}[told.state.cause] in events
 
 

@@ -86,7 +86,8 @@ def see(asked: Plan, state: State, now: float, *, available: bool) -> State:
         if isinstance(step, Rules):
             return _analysed(asked, state, now)
         state = msgspec.structs.replace(state, weight=step, step=state.step + 1, since=now)
-    return _healthy(asked, state)
+    judged = "verdict" if state.intervals else None  # nobody was asked of a first deployment
+    return msgspec.structs.replace(_healthy(asked, state), cause=judged)
 
 
 def told(asked: Plan, state: State, found: Measurement, now: float) -> State:
