@@ -1,17 +1,28 @@
 """`slipway relay serve` as it runs: a process, a real origin, the real verbs."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import requests
+from msgspec import structs
 from tests.conftest import free_port
 from tests.outcomes import world as worlds
 from tests.outcomes.world import World
 from tests.relay.github import answering
 from tests.relay.running import TOKEN, Relay, begin, github, hang, judge, relay, remembered, see, until
+
+from slipway.adapters.outbox import Outbox
+from slipway.adapters.seen import Folder
+from slipway.rollout.relay import Action
+from slipway.services.relay import Relay as Service
+from slipway.services.relay.acting import Tried, Verbs
+from slipway.services.relay.meters import Meters
+from slipway.services.relay.reading import Main
 
 CANARY = worlds.package("1.1.0").image_digest
 
@@ -240,17 +251,45 @@ def test_sigterm_ends_it_in_the_middle_of_a_verb(world: World, hook: Callable[[s
 
 
 def test_a_verb_that_breaks_is_run_again(world: World) -> None:
-    """Here Git took the outcome and the registry did not: main shows it, and the mirrors are mended all the same."""
-    world.ok("promote", "1.1.0", "--environment", "staging")
-    made = world.release("1.0.0", "production")
-    registry = world.folder / "later"
-    see(world, made, "aborted", "person", environment="production")
-    with relay(world, MLFLOW_TRACKING_URI=f"sqlite:///{registry}/mlflow.db") as here:
-        until(lambda: here.metric('slipway_relay_actions_total{result="broken",verb="revert"}') >= 1, 60)
-        assert world.kinds("1.0.0") == ["proposed", "reverted"]
-        assert remembered(world, "actions")
-        registry.mkdir()
-        until(lambda: not remembered(world, "actions"), 60)
+    """Here main can be read and not be pushed to, for a while."""
+    world.git("remote", "set-url", "--push", "origin", str(world.folder / "nowhere"), folder=world.clone)
+    see(world, CANARY, "healthy", "verdict")
+    with relay(world) as here:
+        until(lambda: here.metric('slipway_relay_actions_total{result="broken",verb="promote"}') >= 1)
+        world.git("remote", "set-url", "--push", "origin", str(world.origin), folder=world.clone)
+        until(lambda: kinds(world) == ["proposed", "promoted"])
+        until(lambda: not remembered(world, "actions"))
+
+
+class HalfDone(Verbs):
+    """The verbs; the first one breaks off when main shows the outcome, and its mirrors do not."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.ran = 0
+
+    def act(self, action: Action, tries: int, stop: Event) -> Tried:
+        """Run the verb."""
+        tried = super().act(action, tries, stop)
+        if action.verb != "promote":
+            return tried
+        self.ran += 1
+        return structs.replace(tried, result="broken", after=0.0) if self.ran == 1 else tried
+
+
+def test_a_verb_that_broke_off_half_done_is_run_to_its_end(world: World) -> None:
+    """Main shows the outcome already; the registry is mended by the verb that is run again, and only once."""
+    see(world, CANARY, "healthy", "verdict")
+    box, verbs = Outbox(world.folder / "relay.db"), HalfDone(world.clone)
+    sight = Folder(world.folder / "rehearsal")
+    here = Service(
+        box, Main(world.clone), sight, verbs, None, tell=lambda *_: (), meters=Meters(), clock=time.time, poll=1
+    )
+    for ran in (1, 2, 2):
+        here.turn()
+        assert (verbs.ran, kinds(world)[-1]) == (ran, "promoted")
+    assert [one for one in box.actions() if one.key.startswith("promote")] == []
+    assert promotions(world) == 1
 
 
 def test_a_verb_that_says_no_is_not_asked_again(world: World, hook: Callable[[str], Path]) -> None:
