@@ -65,7 +65,7 @@ def serve(
     Examples:
     ```sh
     slipway relay serve --token-file build/relay-token --rehearsal build/rehearsal --judge http://127.0.0.1:8080
-    slipway relay serve --token-file /etc/slipway/relay-token --kubernetes --root /var/lib/slipway/main
+    slipway relay serve --token-file /etc/slipway/relay-token --kubernetes --state /var/lib/slipway/relay.db
     slipway relay serve --token-file t --kubernetes --mode github --github-repository OWNER/NAME --github-token-file g
     ```
     """
