@@ -66,7 +66,7 @@ def test_a_canary_that_ends_well_is_promoted_without_a_webhook(world: World) -> 
 def test_a_webhook_makes_it_look_at_once(world: World) -> None:
     """It would look again in an hour."""
     with relay(world, poll=3600) as here:
-        until(lambda: here.metric("slipway_relay_turned_at"))
+        until(lambda: here.metric("slipway_relay_looked_at"))
         see(world, CANARY, "aborted", "verdict")
         assert here.hear().status_code == 202
         until(lambda: kinds(world) == ["proposed", "reverted"])
@@ -290,6 +290,28 @@ def test_a_verb_that_broke_off_half_done_is_run_to_its_end(world: World) -> None
         assert (verbs.ran, kinds(world)[-1]) == (ran, "promoted")
     assert [one for one in box.actions() if one.key.startswith("promote")] == []
     assert promotions(world) == 1
+
+
+class Broken(Verbs):
+    """Verbs that always break."""
+
+    def act(self, action: Action, _tries: int, _stop: Event) -> Tried:
+        """Break."""
+        return Tried(result="broken", said=action.verb, after=100.0)
+
+
+def test_an_outcome_waits_for_the_one_before_it(world: World) -> None:
+    """In an environment they are written in order; and whoever waits does not turn without a pause."""
+    see(world, CANARY, "healthy", "verdict")
+    box = Outbox(world.folder / "relay.db")
+    sight, main = Folder(world.folder / "rehearsal"), Main(world.clone)
+    here = Service(
+        box, main, sight, Broken(world.clone), None, tell=lambda *_: (), meters=Meters(), clock=time.time, poll=1
+    )
+    for phase in ("healthy", "aborted"):
+        see(world, CANARY, phase, "verdict")
+        assert here.turn() == 1
+    assert [(one.said, one.tries) for one in box.actions()] == [("promote", 1), ("", 0)]
 
 
 def test_a_verb_that_says_no_is_not_asked_again(world: World, hook: Callable[[str], Path]) -> None:

@@ -77,8 +77,10 @@ class Relay:
 
     def run(self) -> None:
         """Turn until stopped."""
-        while not self.stopped.is_set():
-            self.wake.clear()
+        while True:
+            self.wake.clear()  # before the question below, which is answered before `stop` wakes
+            if self.stopped.is_set():
+                return
             try:
                 wait = self.turn()
             except SlipwayError as error:  # its own memory: it decides nothing without
@@ -110,7 +112,8 @@ class Relay:
         acted = self._work(git, stood)
         kept = self._outbox.actions()
         self._meters.waiting(len(self._outbox.hints()), len(kept))
-        soon = [one.next - self._clock() for one in kept if one.result != "rejected"]
+        waiting = {one.environment: one.next for one in reversed(kept) if one.result != "rejected"}  # the first of each
+        soon = [following - self._clock() for following in waiting.values()]
         if acted or (hints and self._outbox.hints()):
             soon.append(SOON)
         return max(0.05, min([self._poll, *soon]))
