@@ -64,7 +64,9 @@ def sentences(tick: Tick) -> Iterator[str]:
         return
     verdict = tick.verdict
     yield printable(verdict.detail)
-    if verdict.verdict == "continue" and verdict.more_requests is not None:
+    if verdict.verdict != "continue":
+        return
+    if verdict.more_requests is not None:
         soon = f", {duration(verdict.more_seconds)}" if verdict.more_seconds is not None else ""
         yield f"needs about {verdict.more_requests:,.0f} more canary requests{soon}, if both arms are alike"
     yield from (f"held, {hold.reason}: {printable(hold.detail)}" for hold in verdict.held if hold.reason != "evidence")
