@@ -90,7 +90,7 @@ def test_examples_stand_on_lines_of_their_own() -> None:
 
 def test_every_verb_stands_in_the_words_for_people() -> None:
     """README or docs name each verb, and name none that does not exist."""
-    pages = [ROOT / "README.md", ROOT / "k8s/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "k8s/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     text = "\n".join(page.read_text() for page in pages)
     assert [verb for verb in VERBS if f"slipway {verb}" not in text] == []
     named = set(re.findall(r"slipway ([a-z]+)", "\n".join(re.findall(r"`([^`\n]+)`", text))))

@@ -1,6 +1,8 @@
 """A world whose releases come from commits of their own, with their recipe and their data, and are registered."""
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from tests.outcomes import world as worlds
@@ -123,6 +125,8 @@ class Story:
 
 def register(uri: str, model_digest: str) -> None:
     """Make a version of the registry for a model that is none, as challenger."""
+    if not Path(uri.removeprefix("sqlite:///")).exists():
+        Path(uri.removeprefix("sqlite:///")).write_bytes(_empty())
     with connected(uri) as client:
         if not client.search_registered_models(f"name = '{mlflow.NAME}'"):
             client.create_registered_model(mlflow.NAME)
@@ -131,3 +135,13 @@ def register(uri: str, model_digest: str) -> None:
         source, tags = f"runs:/{run.info.run_id}/model", {"model_digest": model_digest}
         version = client.create_model_version(mlflow.NAME, source, run.info.run_id, tags=tags)
         client.set_registered_model_alias(mlflow.NAME, mlflow.CHALLENGER, version.version)
+
+
+@cache
+def _empty() -> bytes:
+    """A registry that holds nothing; MLflow takes seconds to make one."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "mlflow.db")
+        with connected(f"sqlite:///{path}") as client:
+            client.search_registered_models()
+        return path.read_bytes()
