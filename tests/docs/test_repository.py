@@ -182,6 +182,15 @@ def test_changelog_keeps_its_form() -> None:
     assert re.findall(r"^## \[(.*)\]", text, re.MULTILINE)[0] == "Unreleased"
 
 
+def test_guards_have_owners() -> None:
+    """Whoever changes a guard needs somebody's approval; only releases/ may not be there yet."""
+    lines = (ROOT / ".github/CODEOWNERS").read_text().splitlines()
+    owned = dict(line.split() for line in lines if not line.startswith("#"))
+    assert {"/params.yaml", "/rollouts/", "/releases/", "/k8s/rendered/", "/argocd/", "/.github/"} <= owned.keys()
+    assert [path for path in owned if path != "/releases/" and not (ROOT / path.strip("/")).exists()] == []
+    assert all(owner.startswith("@example/") for owner in owned.values())
+
+
 def test_the_sample_is_small() -> None:
     """The remote that ships with the repository has at most 10 MB."""
     files = (path for path in (ROOT / "sample-remote").rglob("*") if path.is_file())
