@@ -78,8 +78,8 @@ def test_staging_follows_its_sources_also_on_the_way_back(world: World) -> None:
     world.release("1.0.0", "staging")
     world.promote("1.0.0", "staging")
     change_sources(world)
-    aborted = world.release("1.1.0", "staging")
-    world.ok("revert", "--digest", aborted, "-e", "staging", "--cause", "deadline")
+    world.release("1.1.0", "staging")
+    world.revert("1.1.0", "staging", "deadline")
 
     assert image(world, "staging") == package("1.0.0").image_digest
     assert "changed: 'yes'" in world.manifests("staging")["v1_service_flights-stable.yaml"]
@@ -88,8 +88,8 @@ def test_staging_follows_its_sources_also_on_the_way_back(world: World) -> None:
 
 def test_the_first_release_leaves_nothing_to_apply(world: World) -> None:
     """With no recorded stable the folder is there, as Argo CD wants it, and holds no manifest."""
-    aborted = world.release("1.0.0", "staging")
-    world.ok("revert", "--digest", aborted, "-e", "staging", "--cause", "unavailable")
+    world.release("1.0.0", "staging")
+    world.revert("1.0.0", "staging", "unavailable")
 
     assert set(world.manifests("staging")) == {"README.md"}
 
@@ -121,15 +121,14 @@ def test_a_person_goes_back_and_the_release_in_flight_gives_way(world: World) ->
 
 
 def test_a_repetition_makes_no_commit_and_mends_the_registry(world: World) -> None:
-    """Git has it; the alias that somebody moved comes back."""
+    """Git has it; the registry is brought to it: no challenger, and a tag that says why."""
     world.release("1.0.0")
     world.promote("1.0.0")
     aborted = world.release("1.3.0")
-    world.ok("revert", "--digest", aborted, "--cause", "verdict")
+    world.revert("1.3.0")
     head = world.head()
-    assert mlflow.by_alias(world.uri, mlflow.CHALLENGER) is None
-    mlflow.challenge(world.uri, package("1.3.0").bundle.model_digest)
-    world.ok("revert", "--digest", aborted, "--cause", "verdict")
+    assert mlflow.by_alias(world.uri, mlflow.CHALLENGER) is not None
+    world.ok("revert", "--digest", aborted, "--cause", "deadline")  # the cause is the one that stands in Git
 
     assert world.head() == head
     assert mlflow.by_alias(world.uri, mlflow.CHALLENGER) is None

@@ -134,12 +134,12 @@ class World:
 
         settling.settle(Repository(self.clone), decide)
 
-    def revert(self, version: str, environment: str = "production") -> None:
-        """Record an abort by the judge in Git alone."""
+    def revert(self, version: str, environment: str = "production", cause: records.Cause = "verdict") -> None:
+        """Record an abort in Git alone."""
         digest = package(version).image_digest
         settling.settle(
             Repository(self.clone),
-            lambda state, _: outcomes.revert(state, digest, environment=environment, at=AT, cause="verdict"),
+            lambda state, _: outcomes.revert(state, digest, environment=environment, at=AT, cause=cause),
         )
 
     def state(self) -> outcomes.State:
@@ -171,7 +171,8 @@ class World:
 
 def copy(world: World, folder: Path) -> World:
     """Copy a world, in a moment."""
-    shutil.copytree(world.folder, folder, symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(world.folder, folder, symlinks=True)
     copied = World(folder)
     copied.git("remote", "set-url", "origin", str(copied.origin), folder=copied.clone)
     return copied
