@@ -120,7 +120,7 @@ def test_an_abort(play: Play) -> None:
 def test_a_promotion_and_a_first_deployment(play: Play) -> None:
     """A promotion says what was shown; where nothing was judged there is no drawing."""
     found = words(html(play, ended(GOOD[0][-1]), GOOD[1]))
-    assert "PROMOTED, cause verdict" in found
+    assert " PROMOTED, cause verdict production: 1.2.0 beside 1.1.0, 9,600 requests" in found
     assert "errors less than 1 point worse, latency less than 3 points worse, truth less than 3 points worse" in found
     first = replace(play, stable=None)
     nothing = html(first, ended(GOOD[0][-1], stable="", cause=None, evidence=None), None)

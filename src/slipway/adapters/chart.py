@@ -74,7 +74,7 @@ def svg(picture: Picture, *, narrow: bool = False) -> str:
 
     heights = _heights(picture)
     width, tall = (3.9 if narrow else 8.4), sum(heights) * (1.25 if narrow else 1.12) + 0.3
-    left, right = (0.13, 0.98) if narrow else (0.125, 0.88)
+    left, right = (0.13, 0.95) if narrow else (0.125, 0.88)
     with mpl.rc_context(STYLE | {"svg.hashsalt": f"slipway {narrow}", "svg.fonttype": "none"}):
         figure = Figure(figsize=(width, tall), facecolor="none")
         grid = figure.add_gridspec(
@@ -213,8 +213,11 @@ def _held_on(points: Points, length: float) -> tuple[list[float], list[float]]:
 
 
 def _held(panel: "Axes", picture: Picture, reasons: list[str], *, narrow: bool) -> None:
+    alpha = 0.5 if narrow else None  # there the reason stands on it
     for span in picture.held:
-        panel.barh(reasons.index(span.label), span.end - span.start, left=span.start, height=0.6, color=HELD, lw=0)
+        panel.barh(
+            reasons.index(span.label), span.end - span.start, left=span.start, height=0.6, color=HELD, alpha=alpha, lw=0
+        )
     panel.set_yticks(range(len(reasons)), [] if narrow else reasons)
     panel.set_ylim(len(reasons) - 0.4, -0.6)
     if narrow:

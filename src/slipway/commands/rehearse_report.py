@@ -26,7 +26,8 @@ def html(play: Play, result: Rehearsed, trace: Trace | None) -> str:
     from slipway.adapters import chart
 
     picture = None if trace is None else explaining.picture(trace)
-    about = f": {result.evidence.blame}" if result.cause == "verdict" and result.evidence else ""
+    blame = result.evidence.blame if result.evidence and result.outcome == "aborted" else None
+    about = f": {blame}" if blame and result.cause == "verdict" else ""
     because = f", cause {result.cause}{about}" if result.cause else ""
     said = result.evidence.detail if result.evidence else ""
     sent = sum(seen.requests for seen in result.traffic.values())
