@@ -116,7 +116,7 @@ def rehearse(
             sticky=sticky,
             truth_delay=query.seconds(truth_delay),
             overrides=overrides,
-            ledger=ledger,
+            ledger=_absolute(ledger),
         )
         if play.canary.image != reference["digest"]:
             raise Rejected(
@@ -142,6 +142,12 @@ def _overrides(given: list[str]) -> dict[str, str]:
         if not (name and sign and value):
             raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
     return {name: value for name, _, value in pairs}
+
+
+def _absolute(ledger: str | None) -> str | None:
+    """A SQLite file as every process finds it: each works in a folder of its own, and would make its own file."""
+    scheme, _, path = (ledger or "").partition(":///")
+    return f"{scheme}:///{Path(path).resolve()}" if scheme == "sqlite" and path else ledger
 
 
 def _manifests(root: Path, environment: str, canary: str | None) -> tuple[Deployed, re.Match[str]]:
