@@ -9,7 +9,7 @@ import msgspec
 
 from slipway import history, quarantine, releases
 from slipway.history import History, Revision
-from slipway.records import Release
+from slipway.records import QuarantineEvent, Release
 from slipway.rollout.records import Seen
 
 MENDS = "it changes nothing in Git, and mends the registry"
@@ -149,37 +149,40 @@ def _applied(environment: str, place: Place, known: Mapping[str, Release]) -> It
 
 
 def _barred(environment: str, place: Place, revision: Revision) -> Iterator[Disagreement]:
-    """What runs is quarantined: by this environment, or on its way here."""
+    """What runs is quarantined: on its way here, or by this environment's own abort.
+
+    A recipe is no reason: that of a release which superseded a bad one may be barred while it is judged on its own.
+    """
     for version in filter(None, (place.in_flight, place.stable)):
-        package = revision.releases[version].package
-        barred = quarantine.active(revision.quarantine)
-        events = [barred[digest] for digest in quarantine.digests(package).values() if digest in barred]
+        events = [event for event in _quarantined(revision, version) if event.what != "recipe"]
         if version == place.in_flight:
-            remedy = (
-                f"`slipway revert --digest {package.image_digest} -e {environment} --cause person`,"
-                " or `slipway quarantine lift DIGEST --why TEXT`."
-            )
+            image = revision.releases[version].package.image_digest
+            remedy = f"`slipway revert --digest {image} -e {environment} --cause person`"
         else:
             events = [event for event in events if event.environment == environment]
-            remedy = "`slipway rollback --to VERSION --why TEXT`, or `slipway quarantine lift DIGEST --why TEXT`."
+            remedy = f"`slipway rollback --to VERSION --why TEXT -e {environment}`"
         if events:
             what = ", ".join(f"{event.what} {event.digest}" for event in events)
+            remedy += ", or `slipway quarantine lift DIGEST --why TEXT`."
             yield Disagreement(where=environment, what=f"{version} is quarantined: {what}", remedy=remedy)
 
 
 def _remarks(places: Mapping[str, Place], revision: Revision) -> Iterator[str]:
-    """A stable that another environment has found bad: the next release replaces it."""
-    barred = quarantine.active(revision.quarantine)
+    """What a person should know of that is no disagreement: another environment, or another release, was aborted."""
     for environment, place in places.items():
-        if place.stable:
-            package = revision.releases[place.stable].package
-            found = [barred[digest] for digest in quarantine.digests(package).values() if digest in barred]
-            elsewhere = sorted({event.environment for event in found} - {environment})
-            if elsewhere:
-                yield (
-                    f"{environment} runs {place.stable}, which was aborted in {', '.join(elsewhere)}: replace it by a"
-                    f" release, or go back: `slipway rollback --to VERSION --why TEXT -e {environment}`"
-                )
+        for version in filter(None, (place.in_flight, place.stable)):
+            for event in _quarantined(revision, version):
+                if event.what == "recipe" or (version == place.stable and event.environment != environment):
+                    yield (
+                        f"{version} in {environment} has a {event.what} that is quarantined since {event.version} was"
+                        f" aborted in {event.environment}"
+                    )
+
+
+def _quarantined(revision: Revision, version: str) -> list[QuarantineEvent]:
+    active = quarantine.active(revision.quarantine)
+    mine = quarantine.digests(revision.releases[version].package).values()
+    return [active[digest] for digest in mine if digest in active]
 
 
 def _registered(revision: Revision, registry: Registry) -> Iterator[Disagreement]:
