@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.rehearsal.test_challengers import champion, june  # noqa: F401  # fixtures
+from tests.rehearsal.conftest import champion  # noqa: F401  # a fixture
+from tests.rehearsal.test_challengers import june  # noqa: F401
 
 from challengers import playing
 from challengers.releases import CASES
