@@ -7,7 +7,7 @@ import pytest
 
 from live import stories
 from live.conftest import june, made  # noqa: F401  # fixtures
-from live.traffic import Flight
+from slipway.adapters.traffic import Flight
 
 
 @pytest.mark.parametrize("story", [stories.better, stories.leak, stories.twin])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from live import stories
-from live.traffic import Flight
+from slipway.adapters.traffic import Flight
 
 
 @pytest.mark.parametrize("story", [stories.better, stories.leak])
