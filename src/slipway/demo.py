@@ -1,13 +1,21 @@
 """What the demo tells: the steps of the story as the commands a person would type, and how its facts are compared."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
+from slipway.records import Cause, EventKind
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A real flight, what the release said of it, and what happened."""
 
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Asked(_Frozen, frozen=True, kw_only=True):
+    """A real flight, what the first release said of it, and what happened; all as the ledger has it."""
+
+    id: str
     date: str
     sched_dep_time: int
     flight: str
@@ -19,19 +27,47 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     truth: bool  # what the ledger says of this prediction: late
 
 
-class DemoResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """build/demo/result.json: what Git, MLflow and the running service say when the demo is over."""
+class Scene(_Frozen, frozen=True, kw_only=True):
+    """A release, or a rollback to one, and how it ended."""
 
-    schema_version: int = 1
-    version: str  # Git: production's recorded stable
-    git_head: str
-    release_commit: str
-    image: str  # Git: what Argo CD would apply
+    number: int
+    release: str
+    verdict: EventKind  # Git
+    cause: Cause | None
+    blame: str | None
+    requests: dict[str, float]  # Git: what the judge has compared, by arm; where it was not asked, the ledger's count
+    seconds: float  # Git: that the verdict took; where there was none, in which both arms answered, by the ledger
+    git_head: str  # the commit that recorded it
+    detail: str | None
     source_commit: str
     data_digest: str
-    champion_version: str  # MLflow
     model_digest: str
-    predictions: tuple[Asked, ...]  # the service, and the ledger
+    image: str
+    registered: str  # MLflow: the version of its model
+    predictions: int  # the ledger: of this release, in all scenes
+    truths: int
+
+
+class Refusal(_Frozen, frozen=True, kw_only=True):
+    """A model on the branch `retrain` that may not be released: its recipe stands in the quarantine."""
+
+    git_head: str  # of the branch
+    recipe_digest: str
+    data_digest: str
+    release: str  # that the recipe was quarantined with
+
+
+class DemoResult(_Frozen, frozen=True, kw_only=True):
+    """build/demo/result.json: what Git, MLflow and the ledger say when the demo is over."""
+
+    schema_version: int = 2
+    version: str  # Git: production's recorded stable
+    git_head: str
+    champion_version: str  # MLflow
+    champion_digest: str
+    scenes: tuple[Scene, ...]
+    refused: Refusal | None
+    predictions: tuple[Asked, ...]
 
 
 @dataclass(frozen=True)
@@ -41,19 +77,59 @@ class Step:
     title: str
     command: str
     look: str
+    by: str = "slipway"  # who commits
+    ends: int = 0  # the exit code that the story asks for
+    shown: bool = False  # what it prints is part of the story
+    live: bool = False  # it draws on a terminal while it runs
 
 
-UI = "mlflow ui --backend-store-uri sqlite:///build/demo/mlflow.db"
-STEPS = (
-    Step(
-        "pull the data, January to April", "dvc pull --quiet data.dvc replay.dvc", "data/; what happens next: replay/"
+COLLEAGUE, REVIEWER = "A hurried colleague", "A reviewer"
+MONTHS = ("2013-05", "2013-06", "2013-07")  # that arrive
+HALF = "2013-06-15"  # as far as June has come when it arrives first
+WINDOW = ("2013-06-16", "2013-06-30")  # of the live flights
+SEED = 2013
+PLANTED = (  # the leak: file, what stands there, what the colleague makes of it
+    ("src/slipway/features.py", '    _number("year"),\n', '    _number("year"),\n    _number("dep_delay"),\n'),
+    (
+        "src/slipway/schema.py",
+        '"minutes of delay at departure", known=Known.AFTER',
+        '"minutes of delay at departure"',
     ),
-    Step("validate, prepare, train, evaluate", "dvc repro", "artifacts/metrics.json, `dvc dag`, `dvc plots show`"),
-    Step("note the run", "slipway track", f"`{UI}`"),
-    Step("decide: there is no champion yet", "slipway gate --first", "build/gate.json"),
+)
+UI = "mlflow ui --backend-store-uri sqlite:///build/demo/mlflow.db"
+
+PULL = Step("pull the data, January to April", "dvc pull --quiet data.dvc replay.dvc", "data/; what follows: replay/")
+TRAIN = Step("validate, prepare, train, evaluate", "dvc repro", "artifacts/metrics.json, `dvc plots show`")
+FIRST_GATE = Step("decide: there is no champion yet", "slipway gate --first", "build/gate.json")
+GATE = Step("decide: against the champion", "slipway gate", "build/gate.json")
+SHIP = (
     Step("build the bento and its image", "slipway package", "build/package.json, build/images"),
     Step("register the model as challenger", "slipway register", f"`{UI}`, Models"),
     Step("release: one commit, pushed", "slipway release", "`git log`, releases/, k8s/rendered/production"),
+)
+TRACK = Step("track what has arrived", "dvc add --quiet data", "data.dvc")
+PUSH = Step("push", "git push --quiet origin HEAD:main", "`git log`")
+DATA = (TRACK, Step("commit", 'git commit --quiet -am "Add May, and June to the 15th"', "data.dvc"), PUSH)
+LEAK = (
+    Step(
+        "train on the delay at departure",
+        "dvc repro",
+        "`git diff`: a feature, and when the catalogue says that it is known",
+    ),
+    Step("commit", 'git commit --quiet -am "Tell the model how late a flight departs"', "`git show`", by=COLLEAGUE),
+    PUSH,
+)
+AGAIN = (
+    Step("try again, on new data", "git switch --quiet --create retrain", "`git branch`"),
+    TRACK,
+    TRAIN,
+    Step("commit", 'git commit --quiet -am "Add the rest of June, and July"', "`git show`, a new model", by=COLLEAGUE),
+    Step("refused: its recipe is quarantined", "slipway gate", "build/gate.json, `slipway quarantine list`", ends=1),
+)
+STATUS = (
+    Step("what Git says", "git log --oneline --max-count=15 origin/main", "build/demo/clone", shown=True),
+    Step("what was live, and why it left", "slipway history", "releases/", shown=True),
+    Step("Git, registry and rehearsal agree", "slipway status --rehearsal build/rehearsal", "exit code 0", shown=True),
 )
 
 
@@ -66,20 +142,66 @@ def promotion(version: str) -> Step:
     )
 
 
-def chain(prediction: Asked, result: DemoResult) -> str:
+def rehearsal(title: str, seed: int, *, promoted: bool) -> Step:
+    """Play the canary. Days of a cluster are minutes here, and it says so: times, never evidence."""
+    times = "--speed 10 --set bake=0s --set maturity=20s --set cycle=0s --set deadline=40m"
+    first, last = WINDOW
+    return Step(
+        title,
+        f"slipway rehearse --first {first} --last {last} {times} --seed {seed} --ledger sqlite:///../ledger.db",
+        "build/rehearsal/production/report.html",
+        ends=0 if promoted else 1,
+        live=True,
+    )
+
+
+def merge(version: str) -> tuple[Step, ...]:
+    """Take the pull request that reverts what was at fault."""
+    branch = f"slipway/revert-{version}"
+    return (
+        Step("back to main", "git switch --quiet main", "`git status`"),
+        Step("fetch the branch of the pull request", "git fetch --quiet origin", f"`git show origin/{branch}`"),
+        Step("review and merge it", f"git merge --quiet --no-ff --no-edit origin/{branch}", "`git log`", by=REVIEWER),
+        PUSH,
+        Step("the data of main", "dvc checkout --quiet", "data/"),
+    )
+
+
+def rollback(version: str) -> Step:
+    """Go back, for a reason that no judge knows."""
+    return Step(
+        "go back, whatever the evidence says",
+        f'slipway rollback --to {version} --why "the desk asks for the model of April"',
+        "releases/, the annotation slipway.dev/rollback in k8s/rendered/production",
+    )
+
+
+def told(scene: Scene) -> str:
+    """How a scene ended, in a line or two."""
+    colour = "red" if scene.verdict == "reverted" else "green"
+    compared = " and ".join(f"{count:,.0f} of {arm}" for arm, count in scene.requests.items())
+    blame = f", blame {scene.blame}" if scene.blame else ""
+    cause = f"cause {scene.cause}{blame}"
+    return (
+        f"  [{colour}]{scene.release} {scene.verdict}[/], {cause}: {compared} in {scene.seconds:.0f} s"
+        f"  [dim]{scene.git_head[:12]}[/]\n  {scene.detail or ''}"
+    )
+
+
+def chain(prediction: Asked, scene: Scene) -> str:
     """The way back from the truth about one prediction to the data, one link a line."""
     return (
         f"\n[bold]From a truth back to the data[/]\n"
         f"  truth       {'late' if prediction.truth else 'on time'}, told to /feedback, now in the ledger\n"
         f"  prediction  {prediction.flight} on {prediction.date}: P(late) = {prediction.probability:.3f}\n"
-        f"  release     {result.version}, image {result.image}\n"
-        f"  model       version {result.champion_version} in the registry, champion, {result.model_digest}\n"
-        f"  commit      {result.source_commit}  [dim](release commit {result.release_commit[:12]})[/]\n"
-        f"  data        {result.data_digest}  [dim](data.dvc of that commit)[/]"
+        f"  release     {scene.release}, image {scene.image}\n"
+        f"  model       version {scene.registered} in the registry, {scene.model_digest}\n"
+        f"  commit      {scene.source_commit}  [dim](recorded by {scene.git_head[:12]})[/]\n"
+        f"  data        {scene.data_digest}  [dim](data.dvc of that commit)[/]"
     )
 
 
-def differences(told: DemoResult, found: DemoResult) -> list[str]:
+def differences(told: DemoResult, found: DemoResult) -> Iterator[str]:
     """Each fact that is not what it was, in words."""
     before, now = msgspec.to_builtins(told), msgspec.to_builtins(found)
-    return [f"{name} was {before[name]}, is {now[name]}" for name in before if before[name] != now[name]]
+    return (f"{name} was {before[name]}, is {now[name]}" for name in before if before[name] != now[name])

@@ -1,7 +1,8 @@
-"""One finished demo of the small profile, still serving, and copies of its clone to try refusals on."""
+"""One demo of the small profile, interrupted, then finished and serving, and copies of its clone to try refusals on."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from demo.playing import FINISHED_SECONDS, interrupt, trains
+
 IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-FINISHED_SECONDS = 400
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Demo:
 
     root: Path
     process: "subprocess.Popen[str]"
+    story: Path  # what it has told
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,27 +45,36 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def finished(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that reached its end and serves on, whatever the user's git is configured to do."""
+def interrupted(small_repository: Path) -> list[list[str]]:
+    """What was left of two demos that were ended while a stage of `dvc repro` ran."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    return [line for number in numbers for line in interrupt(small_repository, number, trains)]
+
+
+@pytest.fixture(scope="session")
+def finished(
+    interrupted: list[list[str]], small_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
+    """A short demo that reached its end and serves on, whatever the user's git is configured to do."""
     hooks = tmp_path_factory.mktemp("git")
     (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
     (hooks / "pre-commit").chmod(0o755)
     (hooks / "config").write_text(f"[core]\nhooksPath = {hooks}\n[commit]\ngpgsign = true\n[gpg]\nprogram = false\n")
     hostile = {"GIT_CONFIG_GLOBAL": str(hooks / "config"), "GIT_DIR": str(hooks / "elsewhere")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "slipway", "demo", "--serve"],
+        [sys.executable, "-m", "slipway", "demo", "--short", "--serve", "--json"],
         cwd=small_repository,
         env=os.environ | hostile | {"PYTHONPATH": str(small_repository / "src")},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=(hooks / "story").open("w"),
         text=True,
     )
-    demo = Demo(small_repository, process)
+    demo = Demo(small_repository, process, hooks / "story")
     deadline = time.monotonic() + FINISHED_SECONDS
-    while not (demo.folder / "result.json").exists():
+    while not (demo.folder / "service").exists() or "until Ctrl-C" not in demo.story.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
-            pytest.fail(f"the demo did not finish: {process.communicate()[0]}")
+            pytest.fail(f"the demo did not finish: {demo.story.read_text()}")
         time.sleep(0.2)
     yield demo
     process.terminate()

@@ -8,7 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
+
+from demo.playing import left
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -17,32 +20,64 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_result_is_what_git_mlflow_and_the_service_say(finished: Any) -> None:
-    """result.json names the recorded stable, its image, its champion and its ten predictions; --check agrees."""
-    result = json.loads((finished.folder / "result.json").read_text())
-    served = requests.get(f"{(finished.folder / 'service').read_text()}/version", timeout=10).json()
+def result(finished: Any) -> Any:
+    """What the demo has written down."""
+    return json.loads((finished.folder / "result.json").read_text())
 
-    assert result["version"] == "1.0.0" == served["release"]
-    assert result["model_digest"] == served["model_digest"]
-    assert result["source_commit"] == served["source_commit"]
-    assert len(result["predictions"]) == 10
-    assert git(finished.folder / "origin.git", "log", "-1", "--format=%s") == "Promote 1.0.0 in production"
+
+def test_result_is_what_git_mlflow_and_the_ledger_say(finished: Any) -> None:
+    """The first release is the recorded stable; the leak was caught by the truth alone, and taken back by no hand."""
+    told = result(finished)
+    first, leak = told["scenes"]
+
+    assert told["version"] == "1.0.0" == first["release"]
+    assert (first["verdict"], first["cause"], first["model_digest"]) == ("promoted", "person", told["champion_digest"])
+    assert (leak["release"], leak["verdict"], leak["cause"], leak["blame"]) == ("1.1.0", "reverted", "verdict", "truth")
+    assert 0 < leak["requests"]["canary"] <= leak["truths"] <= leak["predictions"]
+    assert leak["seconds"] > 0
+    origin = finished.folder / "origin.git"
+    assert git(origin, "log", "-1", "--format=%an %s", leak["git_head"]) == "slipway Revert 1.1.0 in production"
+    assert "person" not in git(origin, "log", "-1", "--format=%B", leak["git_head"])
+    assert git(origin, "log", "-1", "--format=%an", f"{told['git_head']}") in ("A reviewer", "slipway")
     done = finished.run("slipway", "demo", "--check")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_ledger_knows_what_became_of_each_prediction(finished: Any) -> None:
-    """Each prediction that the demo asked for is in the ledger with the score that was answered, and with its truth."""
-    result = json.loads((finished.folder / "result.json").read_text())
-    with closing(sqlite3.connect(finished.folder / "ledger.db")) as ledger:
-        stored = ledger.execute(
-            "SELECT p.score, p.decision, o.truth FROM predictions p LEFT JOIN outcomes o USING (id) ORDER BY p.at, p.id"
-        ).fetchall()
+def test_the_leaks_recipe_is_quarantined_and_gone_from_main(finished: Any) -> None:
+    """What made it is barred by all its digests, the champion's by none; the merged branch has its source reverted."""
+    clone = finished.folder / "clone"
+    stable, leak = (json.loads((clone / f"releases/{name}.json").read_text())["package"] for name in ("1.0.0", "1.1.0"))
+    barred = {one["digest"] for one in json.loads((clone / "releases/quarantine.json").read_text())["events"]}
 
-    told = [(one["probability"], one["called_late"], one["arr_delay"] >= 15) for one in result["predictions"]]
-    assert sorted((round(score, 9), bool(late), truth == 1) for score, late, truth in stored[:10]) == sorted(told)
-    assert all(truth is not None for _, _, truth in stored)
-    assert [one["truth"] for one in result["predictions"]] == [truth for _, _, truth in told]
+    assert barred == {
+        *(leak[name] for name in ("image_digest", "bento_digest")),
+        *(leak["bundle"][name] for name in ("model_digest", "recipe_digest")),
+    }
+    assert barred.isdisjoint({stable["image_digest"], stable["bundle"]["model_digest"]})
+    assert "dep_delay" not in (clone / "src/slipway/features.py").read_text()
+    assert finished.run("slipway", "status", folder=clone).returncode == 0
+
+
+def test_the_ledger_knows_what_became_of_each_prediction(finished: Any) -> None:
+    """Each flight that the demo asked about is in the ledger with the score that was answered, and with its truth."""
+    told = result(finished)["predictions"]
+    with closing(sqlite3.connect(finished.folder / "ledger.db")) as ledger:
+        stored = {
+            id_: (round(score, 9), bool(late), truth == 1)
+            for id_, score, late, truth in ledger.execute(
+                "SELECT p.id, p.score, p.decision, o.truth FROM predictions p JOIN outcomes o USING (id)"
+                " WHERE p.pod = 'demo' AND p.release = '1.0.0'"
+            )
+        }
+    assert len(told) == 10
+    assert {one["id"]: (one["probability"], one["called_late"], one["arr_delay"] >= 15) for one in told} == stored
+    assert all(one["truth"] == (one["arr_delay"] >= 15) for one in told)
+
+
+def test_the_recorded_stable_serves_on(finished: Any) -> None:
+    """`--serve` ends with the release that Git names, not with the one that was aborted."""
+    served = requests.get(f"{(finished.folder / 'service').read_text()}/version", timeout=10).json()
+    assert (served["release"], served["model_digest"]) == ("1.0.0", result(finished)["champion_digest"])
 
 
 def test_the_users_tree_is_untouched(finished: Any) -> None:
@@ -52,27 +87,46 @@ def test_the_users_tree_is_untouched(finished: Any) -> None:
 
 
 def test_release_commit_changes_manifests_and_records_alone(finished: Any) -> None:
-    """The release is one commit: the rendered manifests of production, and releases/."""
-    release = json.loads((finished.folder / "result.json").read_text())["release_commit"]
-    changed = git(finished.folder / "origin.git", "show", "--name-only", "--format=", release).splitlines()
+    """A release, and its way back, are one commit each: the rendered manifests of production, and releases/."""
+    origin = finished.folder / "origin.git"
+    release = git(origin, "log", "--format=%H", "--grep=^Slipway-Release: 1.1.0$", "main")
+    for commit in (release, result(finished)["scenes"][1]["git_head"]):
+        changed = git(origin, "show", "--name-only", "--format=", commit).splitlines()
+        assert {name.split("/")[0] for name in changed} == {"k8s", "releases"}
+        assert all(name.startswith(("k8s/rendered/production/", "releases/")) for name in changed)
 
-    assert {name.split("/")[0] for name in changed} == {"k8s", "releases"}
-    assert all(name.startswith(("k8s/rendered/production/", "releases/")) for name in changed)
 
-
-def test_check_fails_without_the_release_commit(finished: Any) -> None:
-    """Taking the release commit off main is seen."""
+def test_check_fails_without_the_commit_of_an_outcome(finished: Any) -> None:
+    """Taking the revert off main is seen: the scene did not end, and Git does not agree with itself."""
     origin = finished.folder / "origin.git"
     head = git(origin, "rev-parse", "main")
-    release = json.loads((finished.folder / "result.json").read_text())["release_commit"]
-    git(origin, "update-ref", "refs/heads/main", f"{release}^")
+    git(origin, "update-ref", "refs/heads/main", f"{result(finished)['scenes'][1]['git_head']}^")
     try:
         done = finished.run("slipway", "demo", "--check")
     finally:
         git(origin, "update-ref", "refs/heads/main", head)
 
     assert done.returncode == 1
-    assert "main holds no releases/stable.json" in done.stderr
+    assert "the image in the manifests is" in " ".join(done.stderr.split())
+
+
+def test_check_fails_without_the_truth(finished: Any) -> None:
+    """Taking truths out of the ledger is seen."""
+    ledger = finished.folder / "ledger.db"
+    with closing(sqlite3.connect(ledger)) as database:
+        database.execute("CREATE TABLE kept AS SELECT * FROM outcomes WHERE pod = 'demo'")
+        database.execute("DELETE FROM outcomes WHERE pod = 'demo'")
+        database.commit()
+    try:
+        done = finished.run("slipway", "demo", "--check")
+    finally:
+        with closing(sqlite3.connect(ledger)) as database:
+            database.execute("INSERT INTO outcomes SELECT * FROM kept")
+            database.execute("DROP TABLE kept")
+            database.commit()
+
+    assert done.returncode == 1
+    assert "predictions was" in " ".join(done.stderr.split())
 
 
 def test_check_fails_without_the_alias(finished: Any) -> None:
@@ -136,12 +190,14 @@ def test_serving_on_a_port_in_use_is_refused(finished: Any) -> None:
     assert "serving" not in done.stdout
 
 
-def test_zz_check_fails_without_the_service(finished: Any) -> None:
-    """Stopping the demo stops its service, and that is seen; the name keeps this test the last of its file."""
+def test_zz_the_end_of_a_demo_is_its_result(finished: Any) -> None:
+    """Ended, it stops its service and prints its result; `--check` needs neither. The name keeps this test the last."""
     address = (finished.folder / "service").read_text()
     finished.process.terminate()
-    finished.process.wait(30)
-    done = finished.run("slipway", "demo", "--check")
+    printed, _ = finished.process.communicate(timeout=60)
 
-    assert done.returncode == 1
-    assert f"the service does not answer {address}" in done.stderr
+    assert json.loads(printed) == result(finished)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(address, timeout=5)
+    assert left(finished.folder) == []
+    assert finished.run("slipway", "demo", "--check").returncode == 0

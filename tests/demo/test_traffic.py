@@ -63,7 +63,7 @@ def test_what_the_traffic_cannot_decide_is_refused(finished: Any, says: Says) ->
     assert "0.005 requests a second in production: a canary like stable is promoted after" in said
     assert "the deadline is 3 d" in said
     assert finished.run("git", "ls-remote", "origin", "main", folder=clone).stdout.split()[0] == head
-    assert not (clone / "releases/1.1.0.json").exists()
+    assert not (clone / "releases/1.2.0.json").exists()
 
     enough = re.search(r"([0-9.]+) requests a second\.$", said)
     assert enough is not None, said

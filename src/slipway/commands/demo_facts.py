@@ -1,66 +1,67 @@
-"""What a finished demo is, asked of Git, MLflow, the service and the ledger; nothing is remembered from the steps."""
+"""What a finished demo is, asked of Git, MLflow and the ledger; nothing is remembered from the steps."""
 
-import time
+from collections.abc import Iterable
+from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import requests
+import msgspec
+from sqlalchemy import Table, func, select
 
-from slipway import features, records
+from slipway import features, quarantine, recipe, records
 from slipway.adapters import files, flights
 from slipway.adapters.git import Repository
-from slipway.demo import Asked, DemoResult
+from slipway.adapters.ledger import Ledger, schema
+from slipway.commands import past
+from slipway.commands.demo_place import AFTER, POD, Place
+from slipway.demo import Asked, DemoResult, Refusal, Scene
 from slipway.errors import Rejected
+from slipway.history import Noted
 from slipway.manifests import tree
-from slipway.records import Release, Stable
-from slipway.schema import TARGET_MINUTES
+from slipway.releases import PRODUCTION, PROPOSED
 
-ENVIRONMENT = "production"
 FLIGHTS = 10
-SHIPPED_SECONDS = 30
+ENDS = ("promoted", "reverted", "superseded", "restored")
 AGAIN = "Run `make demo` again."
+RETRAIN = "refs/heads/retrain"
 
 
-def collect(clone: Path, tracking_uri: str, address: str, secrets: Path) -> DemoResult:
-    """Compute the result; `secrets` is the folder that names the ledger, and what its service lets in.
+def collect(place: Place) -> DemoResult:
+    """Compute the result.
 
     Raises:
-        Rejected: Git, the registry, the service and the ledger do not tell one story.
+        Rejected: Git, the registry and the ledger do not tell one story.
 
     """
     from slipway.adapters import mlflow
 
-    repository = Repository(clone)
-    repository.fetch()
-    stable = records.loads(Stable, _at_main(repository, "releases/stable.json"), "releases/stable.json")
-    version = stable.environments.get(ENVIRONMENT)
+    repository = Repository(place.clone)
+    head = past.tip(repository, fetched=True)
+    then = past.read(repository, head)
+    version = then.last.stable.environments.get(PRODUCTION)
     if version is None:
-        raise Rejected(f"{ENVIRONMENT} has no recorded stable on main", AGAIN)
-    release = records.loads(Release, _at_main(repository, f"releases/{version}.json"), f"releases/{version}.json")
-    bundle = release.package.bundle
-    commit = repository.git("log", "--format=%H", f"--grep=^Slipway-Release: {version}$", "origin/main")
-    image = tree.image_of(_rendered(repository))
-    champion = mlflow.champion(tracking_uri)
-    served = _get(f"{address}/version")
-    _agree("the commit that released it", bool(commit), True)
-    _agree("the image in the manifests", image.partition("@")[2], release.package.image_digest)
+        raise Rejected(f"{PRODUCTION} has no recorded stable on main", AGAIN)
+    stable = then.last.releases[version].package
+    champion = mlflow.champion(place.tracking_uri)
     if champion is None:
         raise Rejected("no model has the alias `champion`", AGAIN)
-    _agree("the champion's model", champion.model_digest, bundle.model_digest)
-    _agree("the service's release", served["release"], version)
-    _agree("the service's model", served["model_digest"], bundle.model_digest)
-    _agree("the service's commit", served["source_commit"], bundle.source_commit)
-    return DemoResult(
-        version=version,
-        git_head=repository.git("rev-parse", "origin/main"),
-        release_commit=commit,
-        image=image,
-        source_commit=bundle.source_commit,
-        data_digest=bundle.data_digest,
-        champion_version=champion.version,
-        model_digest=bundle.model_digest,
-        predictions=tuple(_predictions(clone, address, secrets)),
-    )
+    _agree("the champion's model", champion.model_digest, stable.bundle.model_digest)
+    rendered = tree.image_of(repository.texts(head, f"k8s/rendered/{PRODUCTION}", ".yaml"))
+    _agree("the image in the manifests", rendered.partition("@")[2], stable.image_digest)
+    ledger = Ledger(place.ledger, read_only=True)
+    try:
+        return DemoResult(
+            version=version,
+            git_head=head,
+            champion_version=champion.version,
+            champion_digest=champion.model_digest,
+            scenes=tuple(_scenes(then, place.tracking_uri, ledger)),
+            refused=_refused(repository, then),
+            predictions=tuple(asked(place.clone, ledger)),
+        )
+    finally:
+        ledger.close()
 
 
 def _agree(what: str, found: object, expected: object) -> None:
@@ -68,96 +69,131 @@ def _agree(what: str, found: object, expected: object) -> None:
         raise Rejected(f"{what} is {found}, the recorded stable says {expected}", AGAIN)
 
 
-def _at_main(repository: Repository, path: str) -> str:
-    text = repository.show("origin/main", path)
-    if text is None:
-        raise Rejected(f"main holds no {path}", AGAIN)
-    return text
+def _scenes(then: past.Past, tracking_uri: str, ledger: Ledger) -> Iterable[Scene]:
+    """Each outcome in production, in the order in which commits recorded them."""
+    from slipway.adapters import mlflow
+
+    here = [one for one in then.events if one.event.environment == PRODUCTION]
+    before: str | None = None  # the stable that it is an outcome against
+    for number, one in enumerate((one for one in here if one.event.kind in ENDS), 1):
+        release, event = then.last.releases[one.version], one.event
+        bundle, told = release.package.bundle, event.evidence
+        counted, seconds = (told.requests, told.seconds) if told else _went_over(ledger, one, before, here)
+        version = mlflow.holding(tracking_uri, bundle.model_digest)
+        if version is None:
+            raise Rejected(f"no registered version holds the model of {one.version}", AGAIN)
+        yield Scene(
+            number=number,
+            release=one.version,
+            verdict=event.kind,
+            cause=event.cause,
+            blame=told.blame if told else None,
+            requests=counted,
+            seconds=seconds,
+            git_head=one.commit,
+            detail=told.detail if told else event.why,
+            source_commit=bundle.source_commit,
+            data_digest=bundle.data_digest,
+            model_digest=bundle.model_digest,
+            image=release.package.image_digest,
+            registered=version.version,
+            predictions=_count(ledger, schema.predictions, bundle.version),
+            truths=_count(ledger, schema.outcomes, bundle.version),
+        )
+        if event.kind in ("promoted", "restored"):
+            before = one.version
 
 
-def _rendered(repository: Repository) -> dict[str, str]:
-    folder = f"k8s/rendered/{ENVIRONMENT}"
-    names = repository.git("ls-tree", "--name-only", "origin/main", f"{folder}/").splitlines()
-    return {name: _at_main(repository, name) for name in names if name.endswith(".yaml")}
+def _went_over(ledger: Ledger, one: Noted, before: str | None, here: list[Noted]) -> tuple[dict[str, float], float]:
+    """Count what a release that nobody judged has answered since it was recorded, beside the one before it.
+
+    The seconds are those in which both answered.
+    """
+    since = datetime.fromisoformat(one.event.at).timestamp()
+    following = (other.event.at for other in here if other.number > one.number and other.event.kind == PROPOSED)
+    until = min((datetime.fromisoformat(at).timestamp() for at in following), default=float("inf"))
+    c = schema.predictions.c
+    asked = select(c.release, func.count(c.call.distinct()), func.min(c.at), func.max(c.at)).where(
+        c.environment == PRODUCTION, c.pod != AFTER, c.at >= since, c.at < until
+    )
+    with ledger.transaction() as connection:
+        found = {row[0]: tuple(row)[1:] for row in connection.execute(asked.group_by(c.release))}
+    arms = {"stable": found.get(before or ""), "canary": found.get(one.version)}
+    both = [facts for facts in arms.values() if facts]
+    seconds = max(0.0, min(facts[2] for facts in both) - max(facts[1] for facts in both)) if len(both) > 1 else 0.0
+    return {arm: float(facts[0]) if facts else 0.0 for arm, facts in arms.items()}, seconds
 
 
-def _predictions(clone: Path, address: str, secrets: Path) -> list[Asked]:
-    """Ask about ten flights of the month that follows the data, spread evenly over it, and tell what happened."""
+def _count(ledger: Ledger, table: Table, release: str) -> int:
+    c = table.c
+    asked = (
+        select(func.count()).select_from(table).where(c.environment == PRODUCTION, c.pod != AFTER, c.release == release)
+    )
+    with ledger.transaction() as connection:
+        return int(connection.execute(asked).scalar_one())
+
+
+def _refused(repository: Repository, then: past.Past) -> Refusal | None:
+    """What a branch was to release again, if its recipe is barred."""
+    head = repository.commit_of(RETRAIN)
+    if head is None:
+        return None
+    digest = recipe.digest(_recipe(repository, head))
+    barred = quarantine.active(then.last.quarantine).get(digest)
+    data = files.parse_yaml(repository.show(head, "data.dvc") or "", f"data.dvc of {head}")["outs"][0]["md5"]
+    if barred is None:
+        raise Rejected(f"the recipe {digest} of the branch retrain is not in the quarantine", AGAIN)
+    return Refusal(git_head=head, recipe_digest=digest, data_digest=f"md5:{data}", release=barred.version)
+
+
+def _recipe(repository: Repository, commit: str) -> dict[str, bytes]:
+    names = repository.git("ls-tree", "-r", "--name-only", commit).splitlines()
+    wanted = [name for name in names if any(fnmatchcase(name, pattern) for pattern in recipe.PATTERNS)]
+    return {name: (repository.show(commit, name) or "").encode() for name in wanted}
+
+
+def rows(clone: Path) -> list[dict[str, Any]]:
+    """Ten flights of the month that follows the data, spread evenly over it."""
     folder = clone / "replay"
     month = flights.read_month(folder, flights.months(folder)[0])
     arrived = month.filter(month["arr_delay"].is_not_null())
-    rows = arrived.gather_every(arrived.height // FLIGHTS).head(FLIGHTS).to_dicts()
-    asked = [{name: _plain(row[name]) for name in features.READ if row[name] is not None} for row in rows]
-    answers = _post(f"{address}/predict", asked)
-    told = [
-        {"id": answer["id"], "late": row["arr_delay"] >= TARGET_MINUTES}
-        for row, answer in zip(rows, answers, strict=True)
-    ]
-    _post(f"{address}/feedback", told, authorization=f"Bearer {_read(secrets / 'credentials')}")
-    truths = _truths(_read(secrets / "url"), [truth["id"] for truth in told])
-    return [
-        Asked(
-            date=str(row["date"]),
-            sched_dep_time=row["sched_dep_time"],
-            flight=f"{row['carrier']} {row['flight']}",
-            origin=row["origin"],
-            dest=row["dest"],
-            probability=round(answer["probability"], records.DIGITS),
-            called_late=answer["late"],
-            arr_delay=row["arr_delay"],
-            truth=truths[answer["id"]] == 1,
-        )
-        for row, answer in zip(rows, answers, strict=True)
-    ]
+    return arrived.gather_every(arrived.height // FLIGHTS).head(FLIGHTS).to_dicts()
 
 
-def _truths(url: str, ids: list[str]) -> dict[str, float | None]:
-    """Read the ledger, once the shipper has brought these predictions there and their truth is known.
-
-    Raises:
-        Rejected: it has not.
-
-    """
-    from slipway.adapters.ledger import Ledger
-
-    ledger = Ledger(url, read_only=True)
-    deadline = time.monotonic() + SHIPPED_SECONDS
-    try:
-        while True:
-            found = ledger.truths(ids)
-            known = {identity for identity, truth in found.items() if truth is not None}
-            if known == set(ids):
-                return found
-            if time.monotonic() > deadline:
-                raise Rejected(f"the ledger knows the truth of {len(known)} of {len(ids)} predictions", AGAIN)
-            time.sleep(0.1)
-    finally:
-        ledger.close()
-
-
-def _read(path: Path) -> str:
-    return files.read_bytes(path).decode().strip()
+def body(row: dict[str, Any]) -> dict[str, Any]:
+    """A flight as it is sent."""
+    return {name: _plain(row[name]) for name in features.READ if row[name] is not None}
 
 
 def _plain(value: object) -> object:
     return value if isinstance(value, int | float | str) else str(value)
 
 
-def _get(url: str) -> Any:  # noqa: ANN401  # JSON
-    return _answer(requests.Request("GET", url))
-
-
-def _post(url: str, body: object, **headers: str) -> Any:  # noqa: ANN401  # JSON
-    return _answer(requests.Request("POST", url, headers, json=body))
-
-
-def _answer(request: requests.Request) -> Any:  # noqa: ANN401  # JSON
-    try:
-        with requests.Session() as session:
-            answer = session.send(request.prepare(), timeout=10)
-            answer.raise_for_status()
-            return answer.json()
-    except requests.RequestException as error:
-        raise Rejected(
-            f"the service does not answer {request.url}: {error}", "`slipway demo --serve` keeps it."
-        ) from error
+def asked(clone: Path, ledger: Ledger) -> list[Asked]:
+    """The ten flights as the ledger has them: what the first release said of each, and what was true."""
+    p, o = schema.predictions.c, schema.outcomes.c
+    known = select(p.id, p.features, p.score, p.decision, o.truth).join_from(
+        schema.predictions, schema.outcomes, p.id == o.id
+    )
+    with ledger.transaction() as connection:
+        found = {
+            msgspec.json.encode(msgspec.json.decode(row.features), order="sorted"): row
+            for row in connection.execute(known.where(p.pod == POD))
+        }
+    told = [(row, found.get(msgspec.json.encode(body(row), order="sorted"))) for row in rows(clone)]
+    return [
+        Asked(
+            id=kept.id,
+            date=str(row["date"]),
+            sched_dep_time=row["sched_dep_time"],
+            flight=f"{row['carrier']} {row['flight']}",
+            origin=row["origin"],
+            dest=row["dest"],
+            probability=round(kept.score, records.DIGITS),
+            called_late=kept.decision,
+            arr_delay=row["arr_delay"],
+            truth=kept.truth == 1,
+        )
+        for row, kept in told
+        if kept is not None
+    ]

@@ -1,0 +1,1 @@
+"""A whole canary on this machine."""
