@@ -36,6 +36,8 @@ def answering(statuses: Sequence[int], retry_after: str | None = None) -> Iterat
                 return
             self.send_response(status)
             text = json.dumps(TEXTS[status]).encode() if status in TEXTS else b""
+            if status == 301:
+                self.send_header("Location", self.path)
             if retry_after is not None:
                 self.send_header("Retry-After", retry_after)
             if status != 204:

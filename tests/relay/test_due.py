@@ -110,6 +110,11 @@ TABLE: dict[str, tuple[Git, Seen, tuple[Any, ...] | None]] = {
         msgspec.structs.replace(seen(B, "healthy"), image=worlds.digest("x")),
         ("report", None, None),
     ),
+    "an image of another environment": (
+        git(B, {"production": A}, a=STABLE, b="staging:proposed"),
+        seen(B, "healthy", "verdict"),
+        ("report", None, None),
+    ),
     # what a person can do to a canary with kubectl argo rollouts, and how it is seen afterwards
     "kubectl argo rollouts promote": (FLYING, seen(B, "healthy", "person"), ("promote", B, "person")),
     "kubectl argo rollouts promote --full": (FLYING, seen(B, "healthy", "person"), ("promote", B, "person")),
@@ -200,6 +205,7 @@ CARRIES = {
     "refused there before": Carry(b="staging:proposed staging:promoted production:proposed production:reverted"),
     "another is in flight there": Carry(a="production:proposed"),
     "a newer one was there": Carry(c="production:proposed production:reverted"),
+    "another is stable in staging by now": Carry(stable=A),
     "came back to staging by a rollback": Carry(b="staging:proposed staging:promoted staging:restored"),
 }
 

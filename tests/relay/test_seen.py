@@ -63,6 +63,8 @@ STATES = {
     "no number": (aborted(FAILED), [judged("[NaN]")], "aborted", "error"),
     "the judge did not answer": (aborted(FAILED), [judged("", "Error")], "aborted", "error"),
     "the message is lost": (aborted(BARE), [judged("[-1]")], "aborted", "verdict"),
+    "the controller was down in between": (aborted(FAILED, "12:45:00"), [judged("[-1]")], "aborted", "verdict"),
+    "no pod soon enough, it says": (aborted(LATE, "12:20:05"), PASSED, "aborted", "deadline"),
     "no pod ever available": (aborted(LATE), [], "aborted", "deadline"),
     "the same, a moment later": (aborted(BARE), [], "aborted", "deadline"),
     "no pod for the second step": (aborted(BARE, "12:40:00"), PASSED, "aborted", "deadline"),

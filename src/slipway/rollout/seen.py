@@ -74,11 +74,11 @@ def _aborted_by(found: Object, runs: Sequence[Object]) -> Cause:
     message, last = str(at(found, "status", "message")), runs[-1]
     phase, since = at(last, "status", "phase"), _since(found, last)
     if phase in ("Failed", "Error") and (BY_ANALYSIS in message or since <= SOON):  # else of the attempt before
-        return CAUSES.get(_value(last), "error") if phase == "Failed" else "error"
+        return CAUSES.get(_value(last), "error")
     waited = phase in ("Successful", "Failed", "Error") and since >= (
         at(found, "spec", "progressDeadlineSeconds") or 600
     )
-    return "deadline" if TIMED_OUT in message or (waited and not _ended(last)) else "person"
+    return "deadline" if TIMED_OUT in message or waited else "person"
 
 
 def _since(found: Object, run: Object) -> float:
