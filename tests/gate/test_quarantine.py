@@ -10,6 +10,7 @@ from slipway import digests, outcomes, recipe, records
 from slipway import quarantine as barring
 from slipway.adapters import files
 from slipway.adapters.git import Repository
+from slipway.changes import Change, State
 from slipway.commands import settling, shelf
 from slipway.records import Bundle, GateDecision, ModelInfo, Package
 
@@ -35,7 +36,7 @@ def release(project: Any, version: str) -> str:
     made = packaged(project, version)
     decided = files.read_record(GateDecision, project.root / "build/gate.json")
 
-    def decide(state: outcomes.State, _tree: Repository) -> outcomes.Change:
+    def decide(state: State, _tree: Repository) -> Change:
         return outcomes.propose(state, made, decided, environment="production", at=AT)
 
     settling.settle(Repository(project.root), decide)

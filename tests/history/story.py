@@ -14,9 +14,9 @@ from slipway.adapters import dvc, files, mlflow
 from slipway.adapters.git import Repository
 from slipway.adapters.ledger import Ledger
 from slipway.adapters.mlflow.client import connected
+from slipway.changes import Change, State
 from slipway.commands import settling
 from slipway.identity import Signer, read
-from slipway.outcomes import Change, State
 from slipway.predictions import Outcome, Prediction
 from slipway.records import Check, Evidence, Package
 

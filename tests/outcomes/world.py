@@ -11,6 +11,7 @@ from tests.conftest import IDENTITY, ROOT
 
 from slipway import digests, outcomes, records, releases
 from slipway.adapters.git import Repository
+from slipway.changes import Change, State
 from slipway.commands import settling
 from slipway.records import Bundle, GateDecision, Package, Release
 
@@ -108,7 +109,7 @@ class World:
         """Release a fake package, as `slipway release` would; returns its image's digest."""
         made = package(version, recipe=recipe)
 
-        def decide(state: outcomes.State, _tree: Repository) -> outcomes.Change:
+        def decide(state: State, _tree: Repository) -> Change:
             reigning = state.stable_of("production")
             champion = reigning and reigning.package.bundle.model_digest
             return outcomes.propose(
@@ -126,7 +127,7 @@ class World:
     def promote(self, version: str, environment: str = "production") -> None:
         """Record a promotion in Git alone, without the seconds that a registry takes."""
 
-        def decide(state: outcomes.State, worktree: Repository) -> outcomes.Change | None:
+        def decide(state: State, worktree: Repository) -> Change | None:
             commit = settling.release_commit(worktree, version, environment)
             return outcomes.promote(
                 state, version, environment=environment, at=AT, cause="person", commit=lambda: commit
@@ -142,14 +143,14 @@ class World:
             lambda state, _: outcomes.revert(state, digest, environment=environment, at=AT, cause=cause),
         )
 
-    def state(self) -> outcomes.State:
+    def state(self) -> State:
         """What main says, read from the origin itself."""
         found = {}
         for path in self.git("ls-tree", "--name-only", "main", "releases/").splitlines():
             found[Path(path).name] = self.git("show", f"main:{path}")
         stable = found.pop("stable.json", None)
         quarantine = found.pop("quarantine.json", None)
-        return outcomes.State(
+        return State(
             releases={Path(name).stem: records.loads(Release, text, name) for name, text in found.items()},
             stable=records.loads(records.Stable, stable, "stable") if stable else records.Stable(environments={}),
             quarantine=records.loads(records.Quarantine, quarantine, "") if quarantine else records.Quarantine(),

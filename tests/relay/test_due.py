@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from tests.outcomes import world as worlds
 
-from slipway import outcomes
-from slipway.outcomes import State
+from slipway import changes, outcomes
+from slipway.changes import Change, State
 from slipway.records import Quarantine, Release, ReleaseEvent, Stable
 from slipway.rollout import relay
 from slipway.rollout.records import Seen
@@ -142,13 +142,13 @@ def test_the_verb_accepts_what_is_due(case: str) -> None:
     if action is None or action.verb == "report":
         return
     assert relay.stands(action, main)
-    after = outcomes.after(main.state, _changed(action, main))
+    after = changes.after(main.state, _changed(action, main))
     assert not relay.stands(action, msgspec.structs.replace(main, state=after))
     again = due(found, msgspec.structs.replace(main, state=after))
     assert again is None or again.verb == "report"
 
 
-def _changed(action: Action, main: Git) -> outcomes.Change:
+def _changed(action: Action, main: Git) -> Change:
     assert action.version is not None
     cause: Any = action.cause
     if action.verb == "promote":

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.outcomes.world import AT, digest, gate, package
 
-from slipway import append_only, outcomes, quarantine, records, releases
+from slipway import append_only, changes, outcomes, quarantine, records, releases
+from slipway.changes import Change, Manifests, State
 from slipway.errors import Rejected
-from slipway.outcomes import Change, Manifests, State
 from slipway.records import Cause, Evidence, Quarantine, Release, Stable
 
 ENVIRONMENTS = ("staging", "production")
@@ -53,7 +53,7 @@ def play(*steps: tuple[Any, ...], state: State = NOTHING) -> State:
         options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
         change = verb(state, *arguments, **options)
         assert change is not None
-        state = outcomes.after(state, change)
+        state = changes.after(state, change)
     return state
 
 
@@ -115,7 +115,7 @@ def test_what_a_verb_makes_of_a_situation(situation: str, number: int) -> None:
         assert change is None
         return
     assert change is not None
-    now = outcomes.after(state, change)
+    now = changes.after(state, change)
     assert releases.kinds(now.releases["1.1.0"], "production")[-1] == expected
     assert verb(now, "1.1.0") is None, "a repetition changes nothing"
     for version, release in now.releases.items():
@@ -160,7 +160,7 @@ def test_the_abort_of_a_superseded_release_leaves_the_newer_one_alone() -> None:
 
     assert change is not None
     assert (change.manifests, change.stable) == (None, state.stable)
-    assert releases.in_flight(outcomes.after(state, change).releases, "production") == "1.2.0"
+    assert releases.in_flight(changes.after(state, change).releases, "production") == "1.2.0"
     assert package("1.1.0").image_digest in quarantine.active(change.quarantine)
 
 
@@ -207,7 +207,7 @@ def test_a_rollback_records_what_was_left_what_came_back_and_what_gave_way() -> 
     change = rollback(state, "1.0.0")
 
     assert change is not None
-    now = outcomes.after(state, change)
+    now = changes.after(state, change)
     last = {version: release.events[-1] for version, release in now.releases.items()}
     assert {version: event.kind for version, event in last.items()} == {
         "1.0.0": "restored",
@@ -296,7 +296,7 @@ def test_what_staging_has_promoted_is_carried_once() -> None:
     assert change.release.package == package("1.1.0")
     assert change.manifests == Manifests(change.release, proposed=True)
 
-    flying = outcomes.after(state, change)
+    flying = changes.after(state, change)
     assert carry(flying, "1.1.0") is None
     assert carry(play((promote, "1.1.0"), state=flying), "1.1.0") is None
 
@@ -327,7 +327,7 @@ def test_no_text_of_a_person_is_a_line_for_machines() -> None:
         why="bad\n\nSlipway-Release: 9.9.9\nSlipway-Environment: production",
     )
     assert change is not None
-    text = outcomes.message(change)
+    text = changes.message(change)
 
     assert text.splitlines()[0] == "Roll back to 1.0.0 in production"
     assert [line for line in text.splitlines() if line.startswith("Slipway-")] == [
@@ -381,7 +381,7 @@ def test_whatever_is_done_main_does_not_lie(taken: list[tuple[Any, ...]]) -> Non
             continue
         if change is None:
             continue
-        now = outcomes.after(state, change)
+        now = changes.after(state, change)
         assert append_only.faults(texts(state), texts(now)) == []
         for environment in ENVIRONMENTS:
             _hold(now, environment)

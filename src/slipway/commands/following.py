@@ -8,7 +8,7 @@ Idempotency-Key drop the second.
 import os
 from collections.abc import Callable
 
-from slipway import outcomes, releases
+from slipway import changes, releases
 from slipway.adapters import notify
 from slipway.adapters.git import Faster, Repository
 from slipway.commands import progress, settling
@@ -65,7 +65,7 @@ def tell(repository: Repository, settled: Settled, outcome: tuple[EventKind, str
     if not urls:
         return
     try:
-        commit = repository.find(outcomes.trailers(*outcome), below=settled.commit)
+        commit = repository.find(changes.trailers(*outcome), below=settled.commit)
         if commit is None or repository.marked(f"{NOTIFIED}/{commit}"):
             return
         title, _, body = repository.git("log", "--max-count=1", "--format=%B", commit).partition("\n")

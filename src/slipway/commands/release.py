@@ -8,12 +8,12 @@ import typer
 from slipway import manifests, oci, outcomes, records, releases
 from slipway.adapters import files, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
+from slipway.changes import Change, State
 from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, settling, shelf
 from slipway.commands.options import Environment
 from slipway.commands.package import BUNDLE
 from slipway.errors import Rejected
 from slipway.manifests import tree
-from slipway.outcomes import Change, State
 from slipway.records import Bundle, GateDecision, Package, Release
 
 

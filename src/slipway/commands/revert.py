@@ -7,10 +7,10 @@ import typer
 
 from slipway import outcomes, quarantine, releases
 from slipway.adapters.git import Faster, Repository
+from slipway.changes import Change, State
 from slipway.commands import Json, Root, TrackingUri, emit, following, progress, settling, source_revert
 from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
 from slipway.errors import SlipwayError
-from slipway.outcomes import Change, State
 from slipway.records import Cause, Release
 
 

@@ -7,9 +7,9 @@ import typer
 
 from slipway import outcomes, releases
 from slipway.adapters.git import Repository
+from slipway.changes import Change, State
 from slipway.commands import Json, Root, TrackingUri, emit, following, settling
 from slipway.commands.options import Environment, Why
-from slipway.outcomes import Change, State
 
 
 def rollback(

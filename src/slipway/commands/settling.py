@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slipway import outcomes, releases
+from slipway import changes, outcomes, releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
+from slipway.changes import Change, Manifests, State
 from slipway.commands import shelf
 from slipway.errors import Broken
 from slipway.manifests import tree
-from slipway.outcomes import Change, Manifests, State
 from slipway.records import Package, Release
 
 Decide = Callable[[State, Repository], Change | None]
@@ -36,17 +36,17 @@ def now() -> str:
 def settle(repository: Repository, decide: Decide) -> Settled:
     """Decide on what main says, and make it say the outcome; decided anew whenever somebody else was faster."""
     made: list[State] = []
-    changes: list[Change | None] = []
+    decisions: list[Change | None] = []
 
     def change(worktree: Repository) -> str | None:
         state = shelf.state(worktree.root)
         decided = decide(state, worktree)
-        made.append(outcomes.after(state, decided) if decided else state)
-        changes.append(decided)
+        made.append(changes.after(state, decided) if decided else state)
+        decisions.append(decided)
         return write(worktree, decided) if decided else None
 
     commit = repository.compare_and_swap(change)
-    return Settled(commit=commit, state=made[-1], new=changes[-1] is not None)
+    return Settled(commit=commit, state=made[-1], new=decisions[-1] is not None)
 
 
 def read(repository: Repository) -> Settled:
@@ -56,7 +56,7 @@ def read(repository: Repository) -> Settled:
 
 def write(worktree: Repository, change: Change) -> str:
     """Write what a change changes, and return the message of its commit."""
-    event, message = change.release.events[-1], outcomes.message(change)
+    event, message = change.release.events[-1], changes.message(change)
     if change.manifests is not None:
         rendered = manifests(worktree, event.environment, change.manifests)
         files.write_texts(worktree.root / RENDERED / event.environment, rendered)

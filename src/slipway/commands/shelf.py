@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from slipway.adapters import files
-from slipway.outcomes import State
+from slipway.changes import State
 from slipway.records import Quarantine, Release, Stable
 
 FOLDER = Path("releases")

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slipway import releases
-from slipway.outcomes import State
+from slipway.changes import State
 from slipway.records import Cause, Evidence, Release
 from slipway.releases import PROPOSED, kinds
 from slipway.rollout.records import Seen

@@ -6,9 +6,9 @@ from threading import Event
 
 from slipway import records
 from slipway.adapters.git import BRANCH, REMOTE, Repository
+from slipway.changes import State
 from slipway.errors import Broken
 from slipway.manifests import tree
-from slipway.outcomes import State
 from slipway.records import Quarantine, Release, Stable
 from slipway.rollout.relay import Environment, Git
 from slipway.services.relay import processes
