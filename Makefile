@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
 
-demo: venv ## tell the story: from data to a served release, in a throw-away clone under build/demo/
+demo: venv ## tell the story: four releases, one of them a mistake, and a way back, in a throw-away clone under build/demo/
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make

@@ -203,5 +203,16 @@ def chain(prediction: Asked, scene: Scene) -> str:
 
 def differences(told: DemoResult, found: DemoResult) -> Iterator[str]:
     """Each fact that is not what it was, in words."""
-    before, now = msgspec.to_builtins(told), msgspec.to_builtins(found)
-    return (f"{name} was {before[name]}, is {now[name]}" for name in before if before[name] != now[name])
+    before, now = (dict(_facts("", msgspec.to_builtins(one))) for one in (told, found))
+    for name in before | now:
+        if before.get(name) != now.get(name):
+            yield f"{name} was {before.get(name)}, is {now.get(name)}"
+
+
+def _facts(name: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict | list | tuple):
+        parts = value.items() if isinstance(value, dict) else enumerate(value, 1)
+        for key, part in parts:
+            yield from _facts(f"{name}.{key}".lstrip("."), part)
+    else:
+        yield name, value

@@ -126,7 +126,7 @@ def test_check_fails_without_the_truth(finished: Any) -> None:
             database.commit()
 
     assert done.returncode == 1
-    assert "predictions was" in " ".join(done.stderr.split())
+    assert "predictions.1.id was" in done.stderr
 
 
 def test_check_fails_without_the_alias(finished: Any) -> None:
