@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.rehearsal.test_processes import until
 
+from slipway import features, schema
 from slipway.adapters import traffic
 from slipway.adapters.flights import read_month
 from slipway.adapters.traffic import EDGES, Flight, Tally, Traffic
@@ -80,8 +82,13 @@ def test_a_sticky_client_keeps_its_arm() -> None:
     assert {len(each) for each in arms(sticky=False).values()} == {2}
 
 
-def test_a_caller_does_not_know_what_is_known_only_afterwards() -> None:
-    """No delay is in a request; the truth is, beside it."""
+@pytest.mark.parametrize("catalogue", ["right", "wrong"])
+def test_a_caller_does_not_know_what_is_known_only_afterwards(catalogue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No delay is in a request, though a leak may have told the catalogue otherwise; the truth is, beside it."""
+    if catalogue == "wrong":
+        monkeypatch.setattr(features, "READ", (*features.READ, *KNOWN_ONLY_AFTER))
+        for name in KNOWN_ONLY_AFTER:
+            monkeypatch.setitem(schema.COLUMNS, name, replace(schema.COLUMNS[name], known=schema.Known.BEFORE))
     table = read_month(ROOT / "replay", "2013-06").head(500)
     made = traffic.flights(table.iter_rows(named=True))
     assert [flight for flight in made for name in KNOWN_ONLY_AFTER if name.encode() in flight.body] == []

@@ -29,6 +29,7 @@ EDGES = (
     *(0.9, 1, 1.25, 1.5, 1.75, 2, 2.5),
 )
 """Of the histogram, in seconds: those that rollouts/judge.yaml asks a router for."""
+DELAYS = ("dep_delay", "arr_delay")
 SENDERS = 4
 TIMEOUT = 5.0  # seconds until a client gives up
 IDLE = 2.0  # seconds after which a connection is not trusted to be open still
@@ -49,8 +50,8 @@ class Flight:
 
 
 def flights(rows: Iterable[Mapping[str, Any]]) -> list[Flight]:
-    """Turn rows into requests; what is known only afterwards, no caller can send."""
-    told = [name for name in features.READ if COLUMNS[name].known is Known.BEFORE and name != "dep_delay"]
+    """Turn rows into requests. No caller knows a delay before departure, whatever the catalogue says of it."""
+    told = [name for name in features.READ if COLUMNS[name].known is Known.BEFORE and name not in DELAYS]
     return [
         Flight(
             json.dumps({name: _plain(row[name]) for name in told if row[name] is not None}).encode(),
