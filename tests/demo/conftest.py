@@ -1,4 +1,7 @@
-"""One demo of the small profile, interrupted, then finished and serving, and copies of its clone to try refusals on."""
+"""One short demo, interrupted, then finished and serving, and copies of its clone to try refusals on.
+
+It plays on all of the data: a model of the small profile errs so much that a leak does no harm worth an abort.
+"""
 
 import os
 import shutil
@@ -11,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.conftest import IDENTITY, ROOT
 
 from demo.playing import FINISHED_SECONDS, interrupt, trains
-
-IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,30 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def interrupted(small_repository: Path) -> list[list[str]]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree as a repository of its own."""
+    root = tmp_path_factory.mktemp("demo") / "repository"
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    for command in ("git init -q -b main", "git add -A", "git commit -qm Begin"):
+        subprocess.run(command.split(), cwd=root, env=os.environ | IDENTITY, check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture(scope="session")
+def interrupted(repository: Path) -> list[list[str]]:
     """What was left of two demos that were ended while a stage of `dvc repro` ran."""
     numbers = (signal.SIGINT, signal.SIGTERM)
-    return [line for number in numbers for line in interrupt(small_repository, number, trains)]
+    return [line for number in numbers for line in interrupt(repository, number, trains)]
 
 
 @pytest.fixture(scope="session")
 def finished(
-    interrupted: list[list[str]], small_repository: Path, tmp_path_factory: pytest.TempPathFactory
+    interrupted: list[list[str]], repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
     """A short demo that reached its end and serves on, whatever the user's git is configured to do."""
     hooks = tmp_path_factory.mktemp("git")
@@ -63,13 +80,13 @@ def finished(
     hostile = {"GIT_CONFIG_GLOBAL": str(hooks / "config"), "GIT_DIR": str(hooks / "elsewhere")}
     process = subprocess.Popen(
         [sys.executable, "-m", "slipway", "demo", "--short", "--serve", "--json"],
-        cwd=small_repository,
-        env=os.environ | hostile | {"PYTHONPATH": str(small_repository / "src")},
+        cwd=repository,
+        env=os.environ | hostile | {"PYTHONPATH": str(repository / "src")},
         stdout=subprocess.PIPE,
         stderr=(hooks / "story").open("w"),
         text=True,
     )
-    demo = Demo(small_repository, process, hooks / "story")
+    demo = Demo(repository, process, hooks / "story")
     deadline = time.monotonic() + FINISHED_SECONDS
     while not (demo.folder / "service").exists() or "until Ctrl-C" not in demo.story.read_text():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The demo on the small profile: what it leaves, and that `--check` sees when a part of it is taken away."""
+"""The short demo: what it leaves, and that `--check` sees when a part of it is taken away."""
 
 import json
 import sqlite3
