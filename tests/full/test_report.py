@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.rehearsal.test_report import BAD, ended, html, play
 
-from slipway.commands.rehearsing import Play
+from slipway.commands.rehearse_play import Play
 
 __all__ = ["play"]  # the fixture
 

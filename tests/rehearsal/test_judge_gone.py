@@ -17,7 +17,8 @@ from slipway.adapters import asking
 from slipway.adapters.flights import read_month
 from slipway.adapters.traffic import flights
 from slipway.commands import deciding
-from slipway.commands.rehearsing import Play, Side, rehearse
+from slipway.commands.rehearse_play import Play, Side
+from slipway.commands.rehearsing import rehearse
 from slipway.manifests.environment import Environment
 from slipway.rollout.records import Tick
 

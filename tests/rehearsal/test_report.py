@@ -15,8 +15,8 @@ from slipway.adapters import chart, files
 from slipway.canary import explaining
 from slipway.canary.recorded import evidence
 from slipway.commands import deciding
+from slipway.commands.rehearse_play import Play, Side
 from slipway.commands.rehearse_report import html
-from slipway.commands.rehearsing import Play, Side
 from slipway.manifests import tree
 from slipway.rollout.records import Rehearsed, Tick
 

@@ -26,7 +26,7 @@ from slipway.commands import (
 )
 from slipway.commands.options import Environment
 from slipway.commands.package import BUNDLE, PREFIX
-from slipway.commands.rehearsing import Play, Side
+from slipway.commands.rehearse_play import Play, Side
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment as Deployed

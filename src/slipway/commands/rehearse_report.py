@@ -5,7 +5,7 @@ from slipway.canary import explaining
 from slipway.canary.records import ARMS, Trace
 from slipway.canary.units import duration
 from slipway.commands import rehearse_folder
-from slipway.commands.rehearsing import Play
+from slipway.commands.rehearse_play import Play
 from slipway.rollout import telling
 from slipway.rollout.records import Rehearsed
 

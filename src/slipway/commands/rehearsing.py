@@ -5,26 +5,21 @@ manifests. Here are the clock and the threads.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from slipway.adapters import asking
 from slipway.adapters.rehearsal import Known
-from slipway.adapters.traffic import Flight, Tally, Traffic
+from slipway.adapters.traffic import Tally, Traffic
 from slipway.canary import latency, recorded
 from slipway.canary.records import ARMS, Arm, Rollout, Trace, Verdict
-from slipway.canary.settings import Settings
 from slipway.commands.rehearse_folder import Folder, alone
+from slipway.commands.rehearse_play import Play
 from slipway.commands.rehearse_pods import Pods, pods
-from slipway.manifests import tree
-from slipway.manifests.environment import Environment
 from slipway.rollout import analysis, steps
 from slipway.rollout.analysis import Measurement, Rules
 from slipway.rollout.records import Phase, Rehearsed, Seen, Tick
@@ -41,47 +36,6 @@ OUTCOMES: dict[Phase, Literal["promoted", "aborted", "inconclusive"]] = {
     "aborted": "aborted",
     "paused": "inconclusive",
 }
-
-
-@dataclass(frozen=True)
-class Side:
-    """A release, unpacked."""
-
-    version: str
-    image: str  # digest
-    bento: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Play:
-    """What is rehearsed, and how."""
-
-    name: str  # of the environment
-    environment: Environment
-    settings: Settings
-    stable: Side | None
-    canary: Side
-    rows: Sequence[Flight]
-    folder: Path
-    rate: float | None = 600.0  # requests a second; None is as fast as it goes
-    speed: float = 1.0
-    seed: int = 0
-    sticky: bool = False
-    truth_delay: float = 0.5  # seconds
-    overrides: Mapping[str, str] = field(default_factory=dict)  # arguments of the analysis
-    ledger: str | None = None  # by default a file in the folder
-    judge: str | None = None  # the address of one that runs already
-
-    @property
-    def pods(self) -> dict[Arm, str]:
-        """Pod-template hashes, by which ledger and judge know the arms."""
-        images = {"stable": self.stable.image if self.stable else "", "canary": self.canary.image}
-        return {arm: blake2b(f"{arm} {images[arm]}".encode(), digest_size=5).hexdigest() for arm in ARMS}
-
-    @property
-    def rollback(self) -> bool:
-        """Whether a person goes back to the canary's image."""
-        return self.environment.deployment.metadata.annotations.get(tree.ROLLBACK) == self.canary.image
 
 
 OnTick = Callable[[Tick], None]
