@@ -97,7 +97,7 @@ def _play(place: Place, source: Repository, seed: int, *, short: bool, keep: boo
             scenes.rollback(first)
     files.write_record(place.result, demo_facts.collect(place))
     place.headline("the end", "asked of Git, MLflow and the ledger")
-    for step in story.STATUS:
+    for step in story.ending(short=short):
         place.play(step)
     took = f"{time.monotonic() - started:.0f} s"
     place.say(f"\n[bold]{took}[/] {place.result} holds it; the canary that was aborted: {place.root / 'leak.html'}")
