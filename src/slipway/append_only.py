@@ -7,14 +7,12 @@ Faults are found between two states, the older one trusted, so that no machine's
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from slipway import records
+from slipway.changes import STABLE, Paper, paper
 from slipway.errors import Broken
 from slipway.records import Quarantine, QuarantineEvent, Release, ReleaseEvent, Stable
 
-STABLE, QUARANTINE = "stable.json", "quarantine.json"
 LIVE = ("promoted", "restored")  # events that make a release the stable of an environment
 Texts = Mapping[str, str]  # of releases/*.json, by file name
-Paper = Release | Stable | Quarantine
 
 
 def faults(before: Texts, after: Texts) -> list[str]:
@@ -24,23 +22,17 @@ def faults(before: Texts, after: Texts) -> list[str]:
         Broken: what stood there before cannot be read.
 
     """
-    was = {name: _read(name, text) for name, text in before.items()}
+    was = {name: paper(name, text, name) for name, text in before.items()}
     now: dict[str, Paper] = {}
     unreadable = []
     for name, text in after.items():
         try:
-            now[name] = _read(name, text)
+            now[name] = paper(name, text, name)
         except Broken as error:
             unreadable.append(error.what)
     if unreadable:  # it hides what depends on it
         return unreadable
     return [*_lost(was, now), *_misnamed(now), *_stable(was, now)]
-
-
-def _read(name: str, text: str) -> Paper:
-    if name == STABLE:
-        return records.loads(Stable, text, name)
-    return records.loads(Quarantine, text, name) if name == QUARANTINE else records.loads(Release, text, name)
 
 
 def _lost(was: Mapping[str, Paper], now: Mapping[str, Paper]) -> Iterator[str]:
@@ -69,9 +61,9 @@ def _events(
 
 
 def _misnamed(now: Mapping[str, Paper]) -> Iterator[str]:
-    for name, paper in sorted(now.items()):
-        if isinstance(paper, Release) and name != f"{paper.package.bundle.version}.json":
-            yield f"{name}: is about {paper.package.bundle.version}"
+    for name, one in sorted(now.items()):
+        if isinstance(one, Release) and name != f"{one.package.bundle.version}.json":
+            yield f"{name}: is about {one.package.bundle.version}"
 
 
 def _stable(was: Mapping[str, Paper], now: Mapping[str, Paper]) -> Iterator[str]:

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from slipway import records
 from slipway.records import Cause, EventKind, Quarantine, Release, Stable
+
+STABLE, QUARANTINE = "stable.json", "quarantine.json"
+Paper = Release | Stable | Quarantine
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,39 @@ class Change:
     def releases(self) -> tuple[Release, ...]:
         """The records that it changes."""
         return (self.release, *self.others)
+
+
+def paper(name: str, text: str, origin: str) -> Paper:
+    """Read a file of releases/: what it is a record of, its name says.
+
+    Raises:
+        Broken: it is none.
+
+    """
+    if name == STABLE:
+        return records.loads(Stable, text, origin)
+    return records.loads(Quarantine, text, origin) if name == QUARANTINE else records.loads(Release, text, origin)
+
+
+def read(texts: Mapping[str, str], where: str) -> State:
+    """Read all of releases/, given by file name; without a file, nothing is stable, and nothing barred.
+
+    Raises:
+        Broken: a file is no record.
+
+    """
+    papers = {name: paper(name, text, f"releases/{name} of {where}") for name, text in texts.items()}
+    return gathered(papers)
+
+
+def gathered(papers: Mapping[str, Paper]) -> State:
+    """What records say together, given by file name."""
+    stable, quarantine = papers.get(STABLE), papers.get(QUARANTINE)
+    return State(
+        releases={name.removesuffix(".json"): one for name, one in papers.items() if isinstance(one, Release)},
+        stable=stable if isinstance(stable, Stable) else Stable(environments={}),
+        quarantine=quarantine if isinstance(quarantine, Quarantine) else Quarantine(),
+    )
 
 
 def after(state: State, change: Change) -> State:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from slipway import records
+from slipway import changes
 from slipway.adapters.git import BRANCH, REMOTE, Repository
+from slipway.changes import State
 from slipway.commands import shelf
-from slipway.records import Quarantine, Release, Stable
 
 MAIN = f"{REMOTE}/{BRANCH}"
 
@@ -17,26 +17,9 @@ class Agreed:
     commit: str
     texts: dict[str, str]
 
-    def quarantine(self) -> Quarantine:
-        """What is barred from release."""
-        text = self.texts.get(shelf.QUARANTINE)
-        return records.loads(Quarantine, text, self._origin(shelf.QUARANTINE)) if text else Quarantine()
-
-    def stable(self) -> Stable:
-        """The recorded stable."""
-        text = self.texts.get(shelf.STABLE)
-        return records.loads(Stable, text, self._origin(shelf.STABLE)) if text else Stable(environments={})
-
-    def existing(self) -> dict[str, Release]:
-        """Every release record, by version."""
-        return {
-            name.removesuffix(".json"): records.loads(Release, text, self._origin(name))
-            for name, text in self.texts.items()
-            if name not in (shelf.STABLE, shelf.QUARANTINE)
-        }
-
-    def _origin(self, name: str) -> str:
-        return f"{shelf.FOLDER}/{name} of {self.commit[:12]}"
+    def state(self) -> State:
+        """What they say."""
+        return changes.read(self.texts, self.commit[:12])
 
 
 def newest(repository: Repository) -> Agreed:
@@ -46,8 +29,4 @@ def newest(repository: Repository) -> Agreed:
 
 def at(repository: Repository, commit: str) -> Agreed:
     """Read releases/ of a commit."""
-    listed = repository.git("ls-tree", commit, f"{shelf.FOLDER}/").splitlines()
-    found = {path.rpartition("/")[2]: head.split()[2] for head, _, path in (line.partition("\t") for line in listed)}
-    ids = {name: blob for name, blob in found.items() if name.endswith(".json")}
-    texts = repository.blobs(ids.values())
-    return Agreed(commit, {name: texts[blob] for name, blob in ids.items()})
+    return Agreed(commit, repository.texts(commit, str(shelf.FOLDER), ".json"))

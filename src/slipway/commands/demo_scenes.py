@@ -139,11 +139,10 @@ class Scenes:
         with progress.status(f"{step.title}  [dim]nobody types promote or revert[/]"):
             while True:
                 repository.fetch()
-                main = agreed.newest(repository)
-                known = main.existing()
-                champion = releases.champion(known, main.stable())
+                main = agreed.newest(repository).state()
+                champion = releases.champion(main.releases, main.stable)
                 crowned = mlflow.champion(self.place.tracking_uri)
-                if kinds(known[version], PRODUCTION)[-1:] == [verdict] and (
+                if kinds(main.releases[version], PRODUCTION)[-1:] == [verdict] and (
                     f"refs/heads/slipway/revert-{version}" in repository.git("ls-remote", "origin")
                     if verdict == "reverted"
                     else crowned is not None and crowned.model_digest == champion

@@ -57,7 +57,8 @@ def barred(root: Path, info: ModelInfo, agreed: Agreed) -> tuple[str, ...]:
     """Say why the model at hand, or the recipe that made it, must not be released again."""
     made_by = recipe.digest(files.read_matching(root, recipe.PATTERNS))
     asked: dict[Part, str] = {"model": info.model_digest, "recipe": made_by}
-    return quarantine.reasons(agreed.quarantine(), asked, agreed.existing())
+    main = agreed.state()
+    return quarantine.reasons(main.quarantine, asked, main.releases)
 
 
 def latency(scorer: "Scorer", width: int) -> float:

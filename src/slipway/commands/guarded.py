@@ -49,10 +49,9 @@ def _barred(root: Path, name: str, base: Agreed) -> list[str]:
     rendered = files.read_texts(root / RENDERED / name, "*.yaml")
     if not rendered:
         return []
-    digest, existing = tree.image_of(rendered).rpartition("@")[2], base.existing()
-    stable = base.stable().environments.get(name)
-    known = existing.get(stable) if stable else None
+    digest, main = tree.image_of(rendered).rpartition("@")[2], base.state()
+    known = main.releases.get(main.stable.environments.get(name, ""))
     if known and known.package.image_digest == digest:
         return []
-    reasons = quarantine.reasons(base.quarantine(), {"image": digest}, existing)
+    reasons = quarantine.reasons(main.quarantine, {"image": digest}, main.releases)
     return [f"{RENDERED}/{name}: {reason}" for reason in reasons]

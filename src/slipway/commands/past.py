@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from slipway import history, records
+from slipway import changes, history
 from slipway.adapters.git import BRANCH, REMOTE, Repository
+from slipway.changes import Paper
 from slipway.commands import progress, shelf
 from slipway.errors import Broken
 from slipway.history import Noted, Revision
 from slipway.manifests import tree
 from slipway.planes import Applied
-from slipway.records import Quarantine, Release, Stable
 
 _NONE = 40 * "0"  # what git calls the content of a file that a commit has removed
 _START = "\x1e"  # before each commit, in what git prints
@@ -70,7 +69,7 @@ def read(repository: Repository, commit: str) -> Past:
     log = [text.splitlines() for text in printed.split(_START)[1:]]
     texts = repository.blobs({line.split()[3] for _, *lines in log for line in lines if line} - {_NONE})
     standing: dict[str, str] = {}
-    readable: dict[str, Any] = {}
+    readable: dict[str, Paper] = {}
     papers: list[Mapping[str, str]] = []
     revisions = []
     for head, *lines in log:
@@ -82,34 +81,23 @@ def read(repository: Repository, commit: str) -> Past:
             else:
                 standing[name] = texts[blob]
                 with suppress(Broken):  # that somebody once wrote nonsense there does not hide what stood before
-                    readable[name] = _record(name, texts[blob], path)
+                    readable[name] = changes.paper(name, texts[blob], path)
         papers.append(dict(standing))
-        revisions.append(_revision(sha, who, dict(readable)))
+        revisions.append(_revision(sha, who, readable))
     for name, text in standing.items():
-        _record(name, text, f"{shelf.FOLDER}/{name} of {commit[:12]}")
+        changes.paper(name, text, f"{shelf.FOLDER}/{name} of {commit[:12]}")
     last = revisions[-1] if revisions else _revision(commit, "", {})
     return Past(tip=commit, last=last, revisions=revisions, texts=papers)
 
 
-def _record(name: str, text: str, origin: str) -> Any:  # noqa: ANN401  # of the kind that the name says
-    kinds: dict[str, Any] = {shelf.STABLE: Stable, shelf.QUARANTINE: Quarantine}
-    return records.loads(kinds.get(name, Release), text, origin)
-
-
-def _revision(commit: str, who: str, papers: dict[str, Any]) -> Revision:
-    stable = papers.pop(shelf.STABLE, Stable(environments={}))
-    quarantine = papers.pop(shelf.QUARANTINE, Quarantine())
-    releases = {Path(name).stem: release for name, release in papers.items()}
-    return Revision(commit=commit, who=who, releases=releases, stable=stable, quarantine=quarantine)
+def _revision(commit: str, who: str, papers: Mapping[str, Paper]) -> Revision:
+    state = changes.gathered(papers)
+    return Revision(commit=commit, who=who, releases=state.releases, stable=state.stable, quarantine=state.quarantine)
 
 
 def applied(repository: Repository, commit: str, environment: str) -> Applied | None:
     """What Git tells Argo CD to apply in an environment; None where nothing was released to it."""
-    folder = f"k8s/rendered/{environment}/"
-    listed = [line.split() for line in repository.git("ls-tree", commit, folder).splitlines()]
-    names = {path: blob for _, _, blob, path in listed if path.endswith(".yaml")}
-    texts = repository.blobs(names.values())
-    rendered = {path: texts[blob] for path, blob in names.items()}
+    rendered = repository.texts(commit, f"k8s/rendered/{environment}", ".yaml")
     rollouts = [each["metadata"] for each in tree.objects(rendered) if each.get("kind") == "Rollout"]
     if not rollouts:
         return None

@@ -43,10 +43,10 @@ def list_(root: Root = Path(), *, as_json: Json = False) -> None:
     """
     repository = Repository(root.resolve())
     main = agreed.at(repository, past.tip(repository))
-    existing = main.existing()
+    state = main.state()
     barred = tuple(
-        Barred(event=event, detail=quarantine.detail(event, existing))
-        for event in quarantine.active(main.quarantine()).values()
+        Barred(event=event, detail=quarantine.detail(event, state.releases))
+        for event in quarantine.active(state.quarantine).values()
     )
     emit(Listed(commit=main.commit, barred=barred), _table(barred), as_json=as_json)
 

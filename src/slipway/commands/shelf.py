@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from slipway.adapters import files
-from slipway.changes import State
+from slipway.changes import QUARANTINE, STABLE, State
 from slipway.records import Quarantine, Release, Stable
 
 FOLDER = Path("releases")
-STABLE, QUARANTINE = "stable.json", "quarantine.json"
 
 
 def existing(root: Path) -> dict[str, Release]:

@@ -10,10 +10,10 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from slipway import append_only, history, planes, releases
+from slipway import append_only, changes, history, planes, releases
 from slipway.adapters.git import BRANCH, Repository
 from slipway.adapters.seen import Folder
-from slipway.commands import Json, Root, TrackingUri, emit, past, shelf
+from slipway.commands import Json, Root, TrackingUri, emit, past
 from slipway.commands.past import Past
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
@@ -150,7 +150,7 @@ def _altered(found: Past) -> list[str]:
     faults, since = list[str](), ""
     for revision, texts in zip(found.revisions, found.texts, strict=True):
         touched = {name for name in trusted.keys() | texts.keys() if trusted.get(name) != texts.get(name)}
-        names = touched | {shelf.STABLE, *(f"{version}.json" for version in revision.stable.environments.values())}
+        names = touched | {changes.STABLE, *(f"{version}.json" for version in revision.stable.environments.values())}
         faults = append_only.faults(_only(trusted, names), _only(texts, names))
         if not faults:
             trusted, since = texts, ""

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from threading import Event
 
-from slipway import records
+from slipway import changes
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.changes import State
 from slipway.errors import Broken
 from slipway.manifests import tree
-from slipway.records import Quarantine, Release, Stable
 from slipway.rollout.relay import Environment, Git
 from slipway.services.relay import processes
 
@@ -56,24 +54,17 @@ def read(commit: str, texts: Mapping[str, str]) -> Git:
         Broken: one is none of Slipway's.
 
     """
-    known: dict[str, Release] = {}
-    stable, quarantine = Stable(environments={}), Quarantine()
+    papers: dict[str, str] = {}
     manifests: dict[str, dict[str, str]] = {}
     for path, text in texts.items():
-        at, origin = PurePosixPath(path), f"{path} at {commit[:12]}"
+        at = PurePosixPath(path)
         if at.suffix == ".yaml" and at.is_relative_to(RENDERED):
             manifests.setdefault(at.parts[2], {})[at.name] = text
-        elif at.suffix != ".json":
-            continue
-        elif at.name == "stable.json":
-            stable = records.loads(Stable, text, origin)
-        elif at.name == "quarantine.json":
-            quarantine = records.loads(Quarantine, text, origin)
-        else:
-            known[at.stem] = records.loads(Release, text, origin)
+        elif at.suffix == ".json" and at.is_relative_to(RELEASES):
+            papers[at.name] = text
     return Git(
         commit=commit,
-        state=State(releases=known, stable=stable, quarantine=quarantine),
+        state=changes.read(papers, commit[:12]),
         environments={name: _environment(name, found) for name, found in manifests.items()},
     )
 
