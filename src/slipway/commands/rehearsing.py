@@ -28,6 +28,7 @@ from slipway.rollout.steps import State
 
 BEFORE = 5.0  # seconds of stable alone, where a cluster takes the hour before
 LEAST = 500  # requests of stable alone
+QUICK = 0.05  # seconds: below it the scheduler of a machine that both arms share makes more difference than a release
 LOOK = 0.05  # seconds between two looks at everything
 SHOWN = 1.0  # seconds between two pictures, however seldom the counters are read
 TRACE_SECONDS = 30.0
@@ -135,7 +136,8 @@ class _Stage:
             time.sleep(scrape)
         if "latency" in self._scaled.policy.metrics:
             settled, end = (noted[place][1]["stable"].within() for place in (len(noted) // 3, -1))
-            self._folder.bound = latency.bound([settled], [end])  # the first requests of a process are no measure
+            # The first requests of a process are no measure.
+            self._folder.bound = max(QUICK, latency.bound([settled], [end]))
         for at, tallies in noted:
             self._folder.sample(at, tallies)
 
