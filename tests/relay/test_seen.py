@@ -14,7 +14,7 @@ FAILED = (
     ' Metric "judge" assessed Failed due to failed (1) > failureLimit (0)'
 )
 BARE = "RolloutAborted: Rollout aborted update to revision 2"
-LATE = 'ProgressDeadlineExceeded: ReplicaSet "flights-bbb" has timed out progressing.'
+LATE = f'{BARE}: ReplicaSet "flights-bbb" has timed out progressing.'
 PASSED = [run(1, "12:00:00", "12:10:00", "Successful"), run(3, "12:11:00", "12:20:00", "Successful")]
 
 
@@ -40,7 +40,7 @@ def aborted(message: str, at: str = "12:30:01") -> dict[str, Any]:
 
 HEALTHY = {"phase": "Healthy", "stableRS": "bbb", "currentStepIndex": 7}
 ALL = [*PASSED, judged("[1]", "Successful")]
-STATES = {
+STATES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str, str | None]] = {
     "under way": ({"phase": "Progressing"}, [run(1, "12:00:00")], "progressing", None),
     "no status yet": ({}, [], "progressing", None),
     "promoted by the judge": (HEALTHY, ALL, "healthy", "verdict"),
@@ -52,6 +52,32 @@ STATES = {
     ),
     "promote, past the last analysis": (HEALTHY, [*PASSED, terminated(5)], "healthy", "person"),
     "promote --full, past two analyses": (HEALTHY, [terminated(1)], "healthy", "person"),
+    "promote, past an analysis that an attempt before had passed": (
+        HEALTHY,
+        [
+            *(one | {"metadata": one["metadata"] | {"name": "old"}} for one in [*PASSED, judged("[-1]")]),
+            run(1, "12:40:00", "12:45:00", "Successful"),
+            run(5, "12:46:00", "12:50:00", "Successful"),
+        ],
+        "healthy",
+        "person",
+    ),
+    "judged again after a pause": (
+        HEALTHY,
+        [*PASSED, judged("[0]", "Inconclusive"), run(5, "12:40:00", "12:50:00", "Successful", name="again")],
+        "healthy",
+        "verdict",
+    ),
+    "promote, past an analysis without a verdict": (
+        HEALTHY,
+        [
+            run(1, "12:00:00", "12:10:00", "Successful"),
+            run(3, "12:11:00", "12:20:00", "Inconclusive"),
+            run(5, "12:40:00", "12:50:00", "Successful"),
+        ],
+        "healthy",
+        "person",
+    ),
     "first deployment": (HEALTHY, [], "healthy", "person"),
     "healthy, but of the pods before": (HEALTHY | {"stableRS": "aaa"}, ALL, "progressing", None),
     "runs of the revision before": (HEALTHY, [judged("[1]", "Successful", revision="1"), *PASSED], "healthy", "person"),
@@ -62,16 +88,31 @@ STATES = {
     "a value of no judge": (aborted(FAILED), [judged("[-1,-1]")], "aborted", "error"),
     "no number": (aborted(FAILED), [judged("[NaN]")], "aborted", "error"),
     "the judge did not answer": (aborted(FAILED), [judged("", "Error")], "aborted", "error"),
-    "the message is lost": (aborted(BARE), [judged("[-1]")], "aborted", "verdict"),
     "the controller was down in between": (aborted(FAILED, "12:45:00"), [judged("[-1]")], "aborted", "verdict"),
+    "the run is gone": (aborted(FAILED), [], "aborted", "error"),
     "no pod soon enough, it says": (aborted(LATE, "12:20:05"), PASSED, "aborted", "deadline"),
     "no pod ever available": (aborted(LATE), [], "aborted", "deadline"),
-    "the same, a moment later": (aborted(BARE), [], "aborted", "deadline"),
-    "no pod for the second step": (aborted(BARE, "12:40:00"), PASSED, "aborted", "deadline"),
+    "no pod for the second step": (aborted(LATE, "12:40:00"), PASSED, "aborted", "deadline"),
+    "no pod after a retry": (aborted(LATE, "12:40:00"), [judged("[-1]")], "aborted", "deadline"),
+    "said of an invalid spec": (
+        aborted("InvalidSpec: no such Service") | {"conditions": [{"reason": "RolloutAborted", "message": FAILED}]},
+        [judged("[-1]")],
+        "aborted",
+        "verdict",
+    ),
     "abort by a person": (aborted(BARE), [*PASSED, terminated(5)], "aborted", "person"),
     "abort by a person, between two analyses": (aborted(BARE, "12:20:05"), PASSED, "aborted", "person"),
+    "abort by a person, long after one": (aborted(BARE, "12:40:00"), PASSED, "aborted", "person"),
+    "abort by a person, before the first": (aborted(BARE), [], "aborted", "person"),
     "abort by a person, after a retry": (aborted(BARE, "12:34:00"), [judged("[-1]")], "aborted", "person"),
-    "no pod after a retry": (aborted(BARE, "12:40:00"), [judged("[-1]")], "aborted", "deadline"),
+    "abort by a person, at once after a retry": (aborted(BARE, "12:30:09"), [judged("[-1]")], "aborted", "person"),
+    "abort by a person, not yet acted upon": (
+        {"abort": True, "phase": "Progressing", "message": "more replicas need to be updated"},
+        [],
+        "aborted",
+        "person",
+    ),
+    "abort of what is promoted": (HEALTHY | {"abort": True}, ALL, "healthy", "verdict"),
     "paused without a verdict": (
         {"phase": "Paused", "message": "InconclusiveAnalysisRun"},
         [run(1, "12:00:00", "12:30:00", "Inconclusive")],

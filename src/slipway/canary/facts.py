@@ -46,17 +46,17 @@ def rollout(
     gated = [index for index, step in enumerate(steps) if "analysis" in step]
     if not gated:
         raise Broken(f"{name} has no analysis step", "Gate a step as rollouts/rollout.yaml does.")
-    attempts = _attempts(own(found, runs, canary, now))
-    if not attempts:
+    tries = attempts(own(found, runs, canary, now))
+    if not tries:
         raise Broken(f"{name} has no analysis of revision {_revision(found)} yet", WAIT)
-    resumed = len(attempts) > 1 and _phase(attempts[-2][-1]) == "Inconclusive"
-    if step_of(attempts[-1][0]) != gated[0] and not resumed:
+    resumed = len(tries) > 1 and _phase(tries[-2][-1]) == "Inconclusive"
+    if step_of(tries[-1][0]) != gated[0] and not resumed:
         raise Broken(
             f"the first analyses of {name} are gone, so nobody knows when its attempt began",
             "Abort it and retry; keep enough runs: spec.analysis.successfulRunHistoryLimit.",
         )
     most = found["spec"]["strategy"]["canary"].get("trafficRouting", {}).get("maxTrafficWeight", 100)
-    intervals = _intervals(attempts[-1], steps, gated, most, now)
+    intervals = _intervals(tries[-1], steps, gated, most, now)
     ready = [_ready(pod) for pod in pods]
     available = sum(since is None for since in ready)
     lost = [since for since in ready if since is not None]
@@ -66,7 +66,7 @@ def rollout(
         name=metadata["name"],
         stable=stable,
         canary=canary,
-        attempt=len(attempts),
+        attempt=len(tries),
         intervals=intervals,
         steps=len(gated),
         available=available,
@@ -135,19 +135,19 @@ def own(found: Object, runs: Sequence[Object], canary: str, now: float) -> list[
     return sorted(mine, key=lambda run: (_start(run), step_of(run), run["metadata"]["name"]))
 
 
-def _attempts(runs: Sequence[Object]) -> list[list[Object]]:
+def attempts(runs: Sequence[Object]) -> list[list[Object]]:
     """Split runs where a person asked again: after a failure, an abort, or an end without a verdict.
 
     A run continues the attempt if it is of a later step; or of the same, and the one before was still going: the
     controller was restarted and made a second.
     """
-    attempts: list[list[Object]] = []
+    found: list[list[Object]] = []
     for run in runs:
-        if attempts and _continues(attempts[-1][-1], run):
-            attempts[-1].append(run)
+        if found and _continues(found[-1][-1], run):
+            found[-1].append(run)
         else:
-            attempts.append([run])
-    return attempts
+            found.append([run])
+    return found
 
 
 def _continues(before: Object, run: Object) -> bool:

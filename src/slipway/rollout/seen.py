@@ -15,9 +15,9 @@ from slipway.records import Cause
 from slipway.rollout.records import Phase, Seen
 
 CAUSES: dict[float, Cause] = {-1: "verdict", -2: "unavailable", -3: "deadline"}  # as the judge answers
-BY_ANALYSIS = "analysis phase error/failed"  # in the controller's words
-TIMED_OUT = "timed out progressing"  # too; but it says so once, and then no more than that it aborted
-SOON = 30.0  # seconds from the end of an analysis to the abort that it causes
+ABORTED = "RolloutAborted"
+BY_ANALYSIS = "analysis phase error/failed"  # in the controller's words, which stay while the abort does
+TIMED_OUT = "timed out progressing"  # too; an abort that says neither is a person's
 
 
 def seen(found: Object, deployment: Object, runs: Sequence[Object], now: float) -> Seen:
@@ -51,10 +51,11 @@ def _phase(found: Object, deployment: Object) -> Phase:
     generation, status = at(deployment, "metadata", "generation"), at(found, "status")
     if generation is None or str(at(status, "workloadObservedGeneration")) != str(generation):
         return "progressing"  # its status is of the image before
-    if at(status, "abort"):
-        return "aborted"
     stable = at(status, "stableRS")
-    if at(status, "phase") == "Healthy" and stable and stable == at(status, "currentPodHash"):
+    whole = bool(stable) and stable == at(status, "currentPodHash")
+    if at(status, "abort") and not whole:  # of what is stable there is nothing to abort: the controller takes it off
+        return "aborted"
+    if at(status, "phase") == "Healthy" and whole:
         return "healthy"
     return "paused" if at(status, "phase") == "Paused" else "progressing"
 
@@ -63,28 +64,29 @@ def _promoted_by(found: Object, runs: Sequence[Object]) -> Cause:
     """Name the verdict where the last analysis of each gated step ended well by itself; else a person went past one."""
     steps = at(found, "spec", "strategy", "canary", "steps") or ()
     gated = {index for index, step in enumerate(steps) if "analysis" in step}
-    last = {facts.step_of(run): run for run in runs}
+    last = {facts.step_of(run): run for run in _last_attempt(runs)}
     passed = {step for step, run in last.items() if at(run, "status", "phase") == "Successful" and not _ended(run)}
     return "verdict" if gated and gated <= passed else "person"
 
 
+def _last_attempt(runs: Sequence[Object]) -> list[Object]:
+    """Its runs; with those before a pause without a verdict, where the same step was judged again after it."""
+    *before, last = facts.attempts(runs) or [[]]
+    while before and at(before[-1][-1], "status", "phase") == "Inconclusive" and _same_step(before[-1][-1], last[0]):
+        last = [*before.pop(), *last]
+    return last
+
+
+def _same_step(one: Object, other: Object) -> bool:
+    return facts.step_of(one) == facts.step_of(other)
+
+
 def _aborted_by(found: Object, runs: Sequence[Object]) -> Cause:
-    if not runs:
-        return "deadline"  # no pod was ever available, so nothing was judged
-    message, last = str(at(found, "status", "message")), runs[-1]
-    phase, since = at(last, "status", "phase"), _since(found, last)
-    if phase in ("Failed", "Error") and (BY_ANALYSIS in message or since <= SOON):  # else of the attempt before
-        return CAUSES.get(_value(last), "error")
-    waited = phase in ("Successful", "Failed", "Error") and since >= (
-        at(found, "spec", "progressDeadlineSeconds") or 600
-    )
-    return "deadline" if TIMED_OUT in message or waited else "person"
-
-
-def _since(found: Object, run: Object) -> float:
-    """Seconds from the end of a run to the abort; not a number where one of them is not told."""
-    ended, aborted = at(run, "status", "completedAt"), at(found, "status", "abortedAt")
-    return facts.time(aborted) - facts.time(ended) if ended and aborted else math.nan
+    said = [at(one, "message") for one in at(found, "status", "conditions") or () if at(one, "reason") == ABORTED]
+    words = " ".join(map(str, [at(found, "status", "message"), *said]))  # the message may be of a spec that is invalid
+    if BY_ANALYSIS in words:
+        return CAUSES.get(_value(runs[-1]) if runs else math.nan, "error")
+    return "deadline" if TIMED_OUT in words else "person"
 
 
 def _ended(run: Object) -> bool:
