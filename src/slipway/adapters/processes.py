@@ -4,6 +4,7 @@ All carry a mark in their environment: what they start in sessions of their own 
 watchdog holds the end of a pipe that closes when we are gone, by SIGKILL as well, and then kills all that is marked.
 """
 
+import os
 import socket
 import subprocess
 import sys
@@ -35,7 +36,7 @@ kill_marked(sys.argv[1])
 @contextmanager
 def family() -> Iterator[dict[str, str]]:
     """Yield the mark to put into the environment of each process; none that has it is alive afterwards."""
-    mark = token_hex(8)
+    mark = f"{os.environ.get(MARK, '')}/{token_hex(8)}"  # a family in a family is of both
     # In a session of its own Ctrl-C does not reach it; without a mark it does not end itself.
     watchdog = subprocess.Popen(
         [sys.executable, "-c", WATCHDOG, mark],
@@ -74,7 +75,7 @@ def marked(mark: str | None = None) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["environ"])
-        if (found := (process.info["environ"] or {}).get(MARK)) and mark in (None, found)
+        if (found := (process.info["environ"] or {}).get(MARK)) and found.startswith(mark or "")
     ]
 
 

@@ -159,7 +159,7 @@ class Place:
             try:
                 output, _ = process.communicate()
             except BaseException:
-                end(process)
+                end(process, kindly=command[0] == "slipway")  # DVC does not heed SIGTERM, and goes on
                 raise
         return process.returncode, output
 
@@ -183,13 +183,14 @@ class Place:
             end(process)
 
 
-def end(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:
-    """End a process that leads a session, and what is left of it."""
+def end(process: "subprocess.Popen[bytes] | subprocess.Popen[str]", *, kindly: bool = True) -> None:
+    """End a process that leads a session, and what is left of it; `kindly`, it may clear away first."""
     try:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_SECONDS)
+        if kindly:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
