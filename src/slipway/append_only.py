@@ -10,8 +10,8 @@ from itertools import zip_longest
 from slipway.changes import STABLE, Paper, paper
 from slipway.errors import Broken
 from slipway.records import Quarantine, QuarantineEvent, Release, ReleaseEvent, Stable
+from slipway.releases import STABLE_BY
 
-LIVE = ("promoted", "restored")  # events that make a release the stable of an environment
 Texts = Mapping[str, str]  # of releases/*.json, by file name
 
 
@@ -96,4 +96,4 @@ def _lives(papers: Mapping[str, Paper], name: str) -> list[tuple[str, str]]:
     """Where a release was made the stable, and when."""
     release = papers.get(name)
     events = release.events if isinstance(release, Release) else ()
-    return [(event.environment, event.at) for event in events if event.kind in LIVE]
+    return [(event.environment, event.at) for event in events if event.kind in STABLE_BY]

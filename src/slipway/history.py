@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from slipway.records import Quarantine, Release, ReleaseEvent, Stable
+from slipway.releases import STABLE_BY
 
 ORDER = ("superseded", "reverted", "rolled-back", "restored", "promoted", "proposed")  # within one commit
 
@@ -92,7 +93,7 @@ def tell(events: Iterable[Noted]) -> History:
         kind, place = one.event.kind, (one.event.environment, one.version)
         if kind == "proposed":
             attempts[place] = Attempt(environment=place[0], version=one.version, began=one, ends=())
-        elif kind in ("promoted", "restored"):
+        elif kind in STABLE_BY:
             attempts.pop(place, None)
             _leave(spans, place[0], one)
             spans.append(Span(environment=place[0], version=one.version, began=one, left=None))

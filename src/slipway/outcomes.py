@@ -23,8 +23,6 @@ from slipway.records import (
 )
 from slipway.releases import kinds
 
-STOOD = ("promoted", "restored")  # events that made a release the recorded stable
-
 
 def propose(
     state: State, package: Package, gate: GateDecision, *, environment: str, at: str, supersede: bool = False
@@ -68,7 +66,7 @@ def carry(
     here = kinds(release, environment)
     if here[-1:] == [releases.PROPOSED] or (here and state.stable.environments.get(environment) == version):
         return None
-    if not _stood(release, origin) or kinds(release, origin)[-1] not in STOOD:
+    if not _stood(release, origin) or kinds(release, origin)[-1] not in releases.STABLE_BY:
         raise Rejected(
             f"{version} is not promoted in {origin}", f"`slipway history` says what became of it in {origin}."
         )
@@ -231,7 +229,7 @@ def _release(state: State, version: str) -> Release:
 
 
 def _stood(release: Release, environment: str) -> bool:
-    return any(kind in STOOD for kind in kinds(release, environment))
+    return any(kind in releases.STABLE_BY for kind in kinds(release, environment))
 
 
 def _last(release: Release, environment: str) -> str:

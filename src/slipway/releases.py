@@ -17,6 +17,7 @@ FIRST = "1.0.0"
 _PART = "(0|[1-9][0-9]{0,8})"
 _VERSION = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
 PROPOSED: Literal["proposed"] = "proposed"
+STABLE_BY = ("promoted", "restored")  # events that make a release the recorded stable
 PRODUCTION = "production"  # whose stable is the champion
 
 

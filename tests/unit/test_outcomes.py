@@ -400,7 +400,7 @@ def _hold(state: State, environment: str) -> None:
     if stable is None:
         return
     assert "promoted" in releases.kinds(stable, environment)
-    assert releases.kinds(stable, environment)[-1] in outcomes.STOOD
+    assert releases.kinds(stable, environment)[-1] in releases.STABLE_BY
     own = [one for one in state.quarantine.events if one.environment == environment]
     assert stable.package.bundle.version not in {one.version for one in own if one.kind == "quarantined"}
 
