@@ -11,7 +11,6 @@ from tests.rehearsal.plans import RULES, environment
 from slipway.errors import Broken
 from slipway.rollout import analysis
 from slipway.rollout.analysis import Measurement, Run
-from slipway.services.judge import http
 
 NAN, INF = float("nan"), float("inf")
 ANSWERS = {"promote": [1.0], "continue": [0.0], "abort": [-1.0], "empty": [], "error": None}
@@ -89,11 +88,6 @@ def test_the_cause_is_what_the_judge_said(answer: list[float], cause: str) -> No
     assert analysis.cause(played(answer)) == cause
     assert analysis.cause(played(*[None] * 4)) == "error"
     assert analysis.cause(played([1.0])) is analysis.cause(played(*[[0.0]] * 5)) is None
-
-
-def test_judge_and_analysis_agree_on_what_the_causes_are_called() -> None:
-    """One translates, the other reads."""
-    assert {value: cause for cause, value in http.CAUSES.items()} == analysis.CAUSES
 
 
 @given(st.lists(st.sampled_from([None, (), (0.0,), (NAN,), (1.0, 1.0), (3.0,)]), max_size=40))

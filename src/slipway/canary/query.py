@@ -1,4 +1,7 @@
-"""The question that the analysis asks, as the Prometheus query API carries it: verdict{namespace="flights", ...}."""
+"""The question that the analysis asks, as the Prometheus query API carries it: verdict{namespace="flights", ...}.
+
+The answer is a vector of one: 1 promotes, 0 asks again, and below 0 it aborts, for the cause that `CAUSES` names.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,12 +12,14 @@ import msgspec
 
 from slipway.canary.records import Timing
 from slipway.errors import Rejected
+from slipway.records import Cause
 
 MAX_LENGTH = 2000
 LONGEST = 100 * 86400.0  # seconds; a look takes room and time for every cell of it, with requests or without
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 NAMES = ("namespace", "rollout", "environment")
 SPANS = Timing.__struct_fields__
+CAUSES: dict[float, Cause] = {-1: "verdict", -2: "unavailable", -3: "deadline"}  # of an abort, as answered
 REMEDY = (
     'Ask verdict{namespace="NAMESPACE", rollout="NAME", maturity="6h"}, and if need be with bake, cycle, deadline '
     "and environment."

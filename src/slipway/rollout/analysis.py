@@ -16,7 +16,6 @@ from slipway.manifests.kinds.rollouts import Metric
 from slipway.records import Cause
 
 ERROR_RETRY = 10.0  # seconds, whatever the interval is
-CAUSES: dict[float, Cause] = {-1: "verdict", -2: "unavailable", -3: "deadline"}  # what the judge answers
 CONDITIONS: dict[str, Callable[[Sequence[float]], bool]] = {
     "len(result) == 1 && result[0] == 1": lambda result: len(result) == 1 and result[0] == 1,
     "len(result) == 1 && result[0] < 0": lambda result: len(result) == 1 and result[0] < 0,
@@ -140,5 +139,5 @@ def wait(asked: Rules, found: Measurement) -> float:
 def cause(run: Run) -> Cause | None:
     """Say what a run that failed was about; what the judge has never answered quarantines nothing."""
     if run.phase == "Failed":
-        return CAUSES.get(run.value if run.value is not None else 0, "error")
+        return query.CAUSES.get(run.value if run.value is not None else 0, "error")
     return "error" if run.phase == "Error" else None

@@ -8,13 +8,12 @@ import json
 import math
 from collections.abc import Sequence
 
-from slipway.canary import facts
+from slipway.canary import facts, query
 from slipway.canary.facts import Object, at
 from slipway.errors import Broken
 from slipway.records import Cause
 from slipway.rollout.records import Phase, Seen
 
-CAUSES: dict[float, Cause] = {-1: "verdict", -2: "unavailable", -3: "deadline"}  # as the judge answers
 ABORTED = "RolloutAborted"
 BY_ANALYSIS = "analysis phase error/failed"  # in the controller's words, which stay while the abort does
 TIMED_OUT = "timed out progressing"  # too; an abort that says neither is a person's
@@ -85,7 +84,7 @@ def _aborted_by(found: Object, runs: Sequence[Object]) -> Cause:
     said = [at(one, "message") for one in at(found, "status", "conditions") or () if at(one, "reason") == ABORTED]
     words = " ".join(map(str, [at(found, "status", "message"), *said]))  # the message may be of a spec that is invalid
     if BY_ANALYSIS in words:
-        return CAUSES.get(_value(runs[-1]) if runs else math.nan, "error")
+        return query.CAUSES.get(_value(runs[-1]) if runs else math.nan, "error")
     return "deadline" if TIMED_OUT in words else "person"
 
 

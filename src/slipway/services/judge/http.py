@@ -27,7 +27,7 @@ from slipway.services.judge import Judge, Look
 from slipway.services.judge.meters import Meters
 
 MAX_BYTES = 16 << 10  # of a question
-CAUSES = {"verdict": -1, "unavailable": -2, "deadline": -3}
+ABORTS = {cause: int(answer) for answer, cause in query.CAUSES.items()}
 
 
 def application(judge: Judge) -> Starlette:
@@ -102,7 +102,7 @@ def application(judge: Judge) -> Starlette:
 def value(verdict: Verdict) -> int:
     """Translate a verdict for the analysis: 1 promotes, below 0 aborts, 0 asks again."""
     if verdict.verdict == "abort":
-        return CAUSES[verdict.cause or "verdict"]
+        return ABORTS[verdict.cause or "verdict"]
     return int(verdict.verdict == "promote")
 
 
