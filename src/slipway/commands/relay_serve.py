@@ -14,6 +14,7 @@ import typer
 
 from slipway.adapters import files
 from slipway.adapters.git import Repository
+from slipway.adapters.github import API
 from slipway.commands import BUILD, Root, console
 from slipway.errors import Broken
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from slipway.services.relay.acting import Acting
 
 Mode = Literal["git", "github"]
-API = "https://api.github.com"
 
 
 def serve(
