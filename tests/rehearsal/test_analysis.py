@@ -61,7 +61,8 @@ def test_a_measurement(result: Sequence[float] | None, phase: str) -> None:
         (
             [None] * 4,
             "Error",
-            'Metric "judge" assessed Error due to consecutiveErrors (4) > consecutiveErrorLimit (3): "HTTP 500"',
+            'Metric "judge" assessed Error due to consecutiveErrors (4) > consecutiveErrorLimit (3):'
+            ' "Error Message: HTTP 500"',
         ),
         ([None] * 3, "Running", ""),
         ([None, None, None, [0.0], None, None, None], "Running", ""),  # alternating errors never end it

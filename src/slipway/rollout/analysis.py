@@ -122,7 +122,7 @@ def take(asked: Rules, run: Run, found: Measurement) -> Run:
         if have > most:
             message = assessed.format(phase, name, have, limit, most)
             if found.message:
-                message += f': "{found.message}"'
+                message += f': "Error Message: {found.message}"'
             return msgspec.structs.replace(run, phase=phase, message=message)
     if run.consecutive_successes >= asked.success_limit:
         return msgspec.structs.replace(run, phase="Successful")
