@@ -77,9 +77,13 @@ REVERTED = git(A, {"production": A}, a=STABLE, b="production:proposed production
 PROMOTED = git(B, {"production": B}, a=STABLE, b=STABLE)
 BACK = git(A, {"production": A}, a=f"{STABLE} production:restored", b=f"{STABLE} production:rolled-back")
 FIRST = git(B, {}, b="production:proposed")
+STUCK = 'ProgressDeadlineExceeded: ReplicaSet "flights-bbb" has timed out progressing.'
+WRONG = "InvalidSpec: The Rollout is invalid: spec.strategy.canary.stableService: no such Service"
 
 TABLE: dict[str, tuple[Git, Seen, tuple[Any, ...] | None]] = {
     "under way": (FLYING, seen(B, "progressing"), None),
+    "does not come up": (FIRST, msgspec.structs.replace(seen(B, "progressing"), detail=STUCK), ("report", B, None)),
+    "of an invalid spec": (FLYING, msgspec.structs.replace(seen(B, "progressing"), detail=WRONG), ("report", B, None)),
     "promoted by the judge": (FLYING, seen(B, "healthy", "verdict"), ("promote", B, "verdict")),
     "healthy, nobody knows why": (FLYING, seen(B, "healthy"), ("promote", B, "person")),
     "aborted on evidence": (FLYING, seen(B, "aborted", "verdict"), ("revert", B, "verdict")),

@@ -17,6 +17,7 @@ from slipway.rollout.records import Seen
 
 Verb = Literal["promote", "revert", "carry", "report"]
 FIRST = "first release: nothing to compare with"
+STUCK = ("ProgressDeadlineExceeded", "InvalidSpec")  # in the controller's words; no abort of its own follows
 PATIENCE = 600.0  # seconds in which Argo CD, or a person, usually puts it right
 
 
@@ -91,6 +92,8 @@ def _in_flight(here: Action, seen: Seen, *, first: bool) -> Action | None:
         return _told(here, "it says that a person goes back to a release that was never promoted there")
     if seen.phase == "paused":
         return _told(here, "it is paused without a verdict: promote it, or abort it")
+    if seen.phase == "progressing" and seen.detail.startswith(STUCK):  # a first release is never aborted by itself
+        return _told(here, "it does not come up, and nothing ends it: look at its pods", after=PATIENCE)
     if seen.phase != "healthy":
         return None
     if first:
