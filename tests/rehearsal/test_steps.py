@@ -94,6 +94,7 @@ def test_a_first_deployment_runs_no_analysis() -> None:
     assert told.tell("up").seen == ("healthy", 5, 1.0, None)
     assert (told.state.run, told.state.intervals) == (None, ())
     assert Told(stable=None).tell("late").seen == ("aborted", 0, 0.0, "deadline")
+    assert Told(stable=None).tell(OTHER, "up").seen == ("progressing", 1, 0.1, None)  # stable since it was asked for
 
 
 def test_the_stable_image_takes_no_steps() -> None:

@@ -2,6 +2,8 @@
 
 A weight is set only while the canary is available, and goes to 0 while it is not; an analysis goes on meanwhile, and
 knows no progress deadline. A first deployment, and the way back to the stable image, take no steps and no analysis.
+
+One difference: a first image is stable from the beginning, so the controller never aborts it, and a rehearsal must end.
 """
 
 import msgspec
@@ -68,7 +70,7 @@ def update(asked: Plan, state: State, image: str, now: float) -> State:
     """Take another image: back to stable at once, forward from the first step. The same image changes nothing."""
     if image == state.image:
         return state
-    serving = state.image if state.phase == "healthy" else state.stable
+    serving = state.image if state.phase == "healthy" or state.stable is None else state.stable
     return begin(asked, image, serving, now)
 
 
