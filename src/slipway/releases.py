@@ -120,6 +120,19 @@ def in_flight(existing: Mapping[str, Release], environment: str) -> str | None:
     return next(flying, None)
 
 
+def beside(existing: Mapping[str, Release], stable: Stable, environment: str, version: str) -> str | None:
+    """What serves while a version comes: the recorded stable; after a rollback to it, the release that was left."""
+    recorded = stable.environments.get(environment)
+    if recorded != version or version not in existing or kinds(existing[version], environment)[-1:] != ["restored"]:
+        return recorded
+    left = {
+        other: max(event.at for event in one.events if event.environment == environment)
+        for other, one in existing.items()
+        if kinds(one, environment)[-1:] == ["rolled-back"]
+    }
+    return max(left, key=lambda other: left[other], default=recorded)
+
+
 def kinds(release: Release, environment: str) -> list[str]:
     """What happened to a release in an environment, in order."""
     return [event.kind for event in release.events if event.environment == environment]

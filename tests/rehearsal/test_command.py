@@ -54,8 +54,11 @@ def test_a_first_deployment_takes_no_steps_and_a_canary_all_of_them(repository: 
     repository.release("1.1.0", "proposed", environment="staging")
     repository.render("1.1.0", "staging")
     heard: list[dict[str, str]] = []
-    with listening(heard) as address:
-        code, told = repository.rehearse(*STAGING, "--notify", address, "--sticky", "--seed", "3")
+    token = repository.root / "token"
+    token.write_text("of the relay\n")
+    with listening(heard, "of the relay") as address:
+        notify = ("--notify", address, "--notify-token-file", str(token))
+        code, told = repository.rehearse(*STAGING, *notify, "--sticky", "--seed", "3")
     here = folder(repository, "staging")
     assert (code, told["outcome"], told["stable"], told["canary"]) == (0, "promoted", "1.0.0", "1.1.0"), told
     assert files.read_record(Rehearsed, here / "result.json") == msgspec.convert(told, Rehearsed)
@@ -75,13 +78,15 @@ def test_a_first_deployment_takes_no_steps_and_a_canary_all_of_them(repository: 
 
 
 class listening:  # noqa: N801  # a context manager
-    """A webhook's receiver."""
+    """A webhook's receiver, who believes no one without the token."""
 
-    def __init__(self, heard: list[dict[str, str]]) -> None:
+    def __init__(self, heard: list[dict[str, str]], token: str) -> None:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                heard.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-                self.send_response(200)
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                known = self.headers["authorization"] == f"Bearer {token}"
+                heard.extend([body] if known else [])
+                self.send_response(202 if known else 401)
                 self.end_headers()
 
         self._server = http.server.HTTPServer(("127.0.0.1", 0), Handler)

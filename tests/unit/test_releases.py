@@ -129,3 +129,40 @@ def test_what_is_no_version_is_refused(version: str) -> None:
     """Only MAJOR.MINOR.PATCH in plain digits: the version names files and tags."""
     with pytest.raises(Rejected, match="is no version"):
         releases.parse(version)
+
+
+@pytest.mark.parametrize(
+    ("events", "stable", "coming", "beside"),
+    [
+        ({"1.0.0": ["proposed"]}, None, "1.0.0", None),
+        ({"1.0.0": ["promoted"], "1.1.0": ["proposed"]}, "1.0.0", "1.1.0", "1.0.0"),
+        ({"1.0.0": ["promoted"]}, "1.0.0", "1.0.0", "1.0.0"),
+        ({"1.0.0": ["promoted"]}, "1.0.0", "1.1.0", "1.0.0"),
+        ({"1.0.0": ["promoted", "restored"], "1.1.0": ["promoted", "rolled-back"]}, "1.0.0", "1.0.0", "1.1.0"),
+        (
+            {"1.0.0": ["restored"], "1.1.0": ["promoted", "restored", "rolled-back"], "1.2.0": ["rolled-back"]},
+            *("1.0.0", "1.0.0", "1.1.0"),
+        ),
+        ({"1.0.0": ["restored"]}, "1.0.0", "1.0.0", "1.0.0"),
+    ],
+)
+def test_what_serves_while_a_version_comes(
+    events: dict[str, list[Any]], stable: str | None, coming: str, beside: str | None
+) -> None:
+    """The recorded stable; after a rollback, what was left last, whatever happened in another environment since."""
+    known = {
+        version: Release(
+            package=package(version),
+            gate=gate(),
+            events=(
+                *(
+                    ReleaseEvent(kind=kind, environment="production", at=f"2013-05-0{day}", cause=None)
+                    for day, kind in enumerate(kinds, start=1)
+                ),
+                ReleaseEvent(kind="rolled-back", environment="staging", at="2013-06-01", cause="person"),
+            ),
+        )
+        for version, kinds in events.items()
+    }
+    recorded = Stable(environments={} if stable is None else {"production": stable})
+    assert releases.beside(known, recorded, "production", coming) == beside

@@ -22,6 +22,7 @@ from slipway.commands import (
     rehearse_report,
     rehearse_view,
     rehearsing,
+    settling,
     shelf,
 )
 from slipway.commands.options import Environment
@@ -79,7 +80,12 @@ def rehearse(
         Path, typer.Option("--judge-policy", help="What the canary is held to.")
     ] = deciding.SETTINGS,
     ledger: Annotated[str | None, typer.Option("--ledger", help="A database; by default a file in FOLDER.")] = None,
-    notify: Annotated[str | None, typer.Option("--notify", help="An address that hears of the end.")] = None,
+    notify: Annotated[
+        str | None, typer.Option("--notify", help="An address that hears of the end, as a relay's.")
+    ] = None,
+    notify_token_file: Annotated[
+        Path | None, typer.Option("--notify-token-file", help="Holds the token that it asks for.")
+    ] = None,
     root: Root = Path(),
     as_json: Json = False,
 ) -> None:
@@ -98,9 +104,10 @@ def rehearse(
     from slipway.canary import query
 
     overrides = _overrides(arguments or [])
+    token = files.read_bytes(notify_token_file).decode().strip() if notify_token_file else None
     deployed, reference = _manifests(root, environment, canary)
     version = reference["version"]
-    beside = stable or _beside(root, environment, version)
+    beside = stable or releases.beside(shelf.existing(root), shelf.stable(root), environment, version)
     with tempfile.TemporaryDirectory(prefix="slipway-rehearsal-") as unpacked:
         play = Play(
             name=environment,
@@ -129,7 +136,7 @@ def rehearse(
         except KeyboardInterrupt:  # an end from outside is no verdict
             raise Broken("the rehearsal was ended from outside", "Run it again.") from None
     if notify:
-        _notify(notify, play, reference[0])
+        _notify(notify, token, play, reference[0])
     rehearse_report.write(play, result)
     emit(result, _told(result), as_json=as_json)
     if result.outcome != "promoted":
@@ -156,9 +163,7 @@ def _manifests(root: Path, environment: str, canary: str | None) -> tuple[Deploy
     if canary is None and not rendered:
         raise Rejected(f"nothing is released to {environment}", "Release, or name a version with --canary.")
     if canary is not None and (not rendered or f":{canary}@" not in tree.image_of(rendered)):
-        following = files.read_texts(root / "k8s/next" / environment, "*.yaml")
-        name = tree.image_of(following).partition("@")[0].rpartition(":")[0]
-        rendered = tree.with_image(following, f"{name}:{canary}@{_package(root, canary).image_digest}")
+        rendered = settling.filled(root, environment, _package(root, canary))
     found, problems = manifests.examine(tree.objects(rendered))
     if found is None or problems:
         raise Rejected(
@@ -180,26 +185,6 @@ def _package(root: Path, version: str) -> Package:
     if path.exists() and (found := files.read_record(Package, path)).bundle.version == version:
         return found
     raise Rejected(f"there is no release {version}, and it is not what was packaged last", "Run `slipway package`.")
-
-
-def _beside(root: Path, environment: str, canary: str) -> str | None:
-    """What serves while the canary comes: the recorded stable; after a rollback, the release that was left."""
-    recorded = shelf.stable(root).environments.get(environment)
-    if recorded != canary:
-        return recorded
-    known = shelf.existing(root)
-    last = {
-        version: [event.kind for event in release.events if event.environment == environment][-1:]
-        for version, release in known.items()
-    }
-    if last.get(canary) != ["restored"]:
-        return canary
-    left = [version for version, kinds in last.items() if kinds == ["rolled-back"]]
-    return max(
-        left,
-        key=lambda version: max(e.at for e in known[version].events if e.environment == environment),
-        default=canary,
-    )
 
 
 def _side(root: Path, version: str, into: Path) -> Side:
@@ -247,11 +232,12 @@ def _told(result: Rehearsed) -> str:
     )
 
 
-def _notify(address: str, play: Play, image: str) -> None:
+def _notify(address: str, token: str | None, play: Play, image: str) -> None:
     """Tell as Rollouts does: once, and without waiting for long."""
     import requests
 
     metadata = play.environment.rollout.metadata
     with suppress(requests.RequestException):
         body = {"namespace": metadata.namespace, "rollout": metadata.name, "image": image}
-        requests.post(address, json=body, timeout=NOTIFY_SECONDS)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        requests.post(address, json=body, headers=headers, timeout=NOTIFY_SECONDS)
