@@ -33,10 +33,11 @@ class Repository:
     """A checkout. Every failing command raises Broken with what git said."""
 
     root: Path
+    options: tuple[str, ...] = ()  # of git itself
 
-    def git(self, *arguments: str) -> str:
-        """Run git and return what it printed, without the final newline."""
-        done = self._run(*arguments)
+    def git(self, *arguments: str, given: str | None = None) -> str:
+        """Run git on what is given, and return what it printed, without the final newline."""
+        done = self._run(*arguments, given=given)
         if done.returncode:
             raise Broken(f"git {arguments[0]} failed in {self.root}: {done.stderr.strip()}", "Mend what git names.")
         return done.stdout.removesuffix("\n")
@@ -62,16 +63,20 @@ class Repository:
     def blobs(self, ids: Iterable[str]) -> dict[str, str]:
         """The texts of many objects, by their ids, read by one process."""
         asked = sorted(set(ids))
-        command = ["git", "cat-file", "--batch"]
-        done = subprocess.run(command, cwd=self.root, input="\n".join(asked).encode(), capture_output=True, check=False)
+        done = self._process("cat-file", "--batch", given="\n".join(asked))
         if done.returncode:
-            raise Broken(f"git cat-file failed in {self.root}: {done.stderr.decode().strip()}", "Mend what git names.")
+            raise Broken(f"git cat-file failed in {self.root}: {_text(done.stderr).strip()}", "Mend what git names.")
         texts, stream = {}, BytesIO(done.stdout)
         for each in asked:
             told = stream.readline().decode().split()[-1]
             if told == "missing":
                 raise Broken(f"{self.root} lacks the object {each}", "Fetch it: git fetch --refetch, or clone again.")
-            texts[each] = stream.read(int(told)).decode()
+            try:
+                texts[each] = stream.read(int(told)).decode()
+            except UnicodeDecodeError:
+                raise Broken(
+                    f"the object {each} is no text", f"See whose it is: git log --find-object={each}"
+                ) from None
             stream.readline()
         return texts
 
@@ -126,7 +131,7 @@ class Repository:
         """
         before = self.head()
         self.git("add", "--all", "--", *paths)
-        committed = self._run("commit", "--quiet", "--message", message, "--", *paths)
+        committed = self._run("commit", "--quiet", "--file=-", "--", *paths, given=message)
         if committed.returncode:
             self.git("restore", "--source", before, "--staged", "--worktree", "--", *paths)
             raise Broken(f"git commit failed in {self.root}: {committed.stderr.strip()}", "Mend what git names.")
@@ -183,8 +188,8 @@ class Repository:
         message = change(self)
         if message is None:
             return self.head()
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
+        self.git("add", "--all", "--force")  # whatever a person's own excludes say
+        self.git("commit", "--quiet", "--file=-", given=message)
         self._push(f"HEAD:refs/heads/{BRANCH}")
         return self.head()
 
@@ -208,7 +213,7 @@ class Repository:
             return
         said = done.stdout + done.stderr
         answer = next((line for line in done.stdout.splitlines() if line.startswith("!")), None)
-        if any(word in said for word in FASTER):
+        if "hook declined" not in (answer or "") and any(word in said for word in FASTER):
             raise Faster(done.stderr.strip())
         if answer is None:
             raise Broken(
@@ -232,9 +237,19 @@ class Repository:
             path = Path(tempfile.mkdtemp(dir=folder, prefix="tree."))
             try:
                 self.git("worktree", "add", "--quiet", "--detach", "--no-checkout", str(path), self.head())
-                yield Repository(path)
+                yield Repository(path, self._whole())
             finally:
                 self._clear(folder)
+
+    def _whole(self) -> tuple[str, ...]:
+        """Options by which a tree of this clone elsewhere has every file, and the remote that a relative path names."""
+        whole = ("-c", "core.sparseCheckout=false")
+        address = self._run("remote", "get-url", REMOTE).stdout.strip()
+        top = self._run("rev-parse", "--show-toplevel").stdout.strip()
+        remote = (Path(top) if top else self.root) / address
+        if not address or Path(address).is_absolute() or not remote.exists():
+            return whole
+        return (*whole, "-c", f"url.{remote.resolve()}.insteadOf={address}")
 
     def _clear(self, folder: Path) -> None:
         for left in folder.glob("tree.*"):
@@ -255,8 +270,19 @@ class Repository:
                     f"git config user.name and user.email; for a machine GIT_{who}_NAME and GIT_{who}_EMAIL.",
                 )
 
-    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def _run(self, *arguments: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        done = self._process(*arguments, given=given)
+        return subprocess.CompletedProcess(done.args, done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def _process(self, *arguments: str, given: str | None) -> "subprocess.CompletedProcess[bytes]":
         environment = {key: value for key, value in os.environ.items() if key not in ELSEWHERE} | QUIET
-        return subprocess.run(
-            ["git", *arguments], cwd=self.root, env=environment, capture_output=True, text=True, check=False
-        )
+        command, text = ["git", *self.options, *arguments], (given or "").encode()
+        try:
+            return subprocess.run(command, cwd=self.root, env=environment, input=text, capture_output=True, check=False)
+        except OSError as error:
+            raise Broken(f"git cannot be run in {self.root}: {error.strerror}", "Install git, or mend $PATH.") from None
+
+
+def _text(printed: bytes) -> str:
+    """What git printed; an author of long ago may have a name in Latin-1."""
+    return printed.decode(errors="replace").replace("\r\n", "\n")
