@@ -32,7 +32,7 @@ def loads(kind: type[Record], text: str | bytes, origin: str) -> Record:
     """
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:  # bytes of a shell that are no text
         raise Broken(
             f"{origin} holds no valid {kind.__name__}: {error}", "Make it again with the command that wrote it."
         ) from error

@@ -8,6 +8,8 @@ Idempotency-Key drop the second.
 import os
 from collections.abc import Callable
 
+from rich.markup import escape
+
 from slipway import changes, releases
 from slipway.adapters import notify
 from slipway.adapters.git import Faster, Repository
@@ -75,4 +77,4 @@ def tell(repository: Repository, settled: Settled, outcome: tuple[EventKind, str
     except (SlipwayError, Faster) as error:
         problems = (str(error),)
     for problem in problems:
-        progress.print(f"[yellow]not told[/] {problem}", soft_wrap=True)
+        progress.print(f"[yellow]not told[/] {escape(problem)}", soft_wrap=True)

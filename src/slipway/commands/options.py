@@ -8,6 +8,8 @@ from slipway import records
 from slipway.manifests import tree
 from slipway.records import Evidence
 
+MOST = 2000  # characters of a person's words
+
 
 def among(value: str, allowed: tuple[str, ...]) -> str:
     """See that a value is one of those allowed."""
@@ -26,6 +28,16 @@ def decoded(text: str | None) -> Evidence | None:
     return None if text is None else records.loads(Evidence, text, "--evidence")
 
 
+def in_words(text: str | None) -> str | None:
+    """One line of a person's words: what is no text there becomes a blank, and a terminal obeys none of it."""
+    if text is None:
+        return None
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if not 0 < len(line) <= MOST:
+        raise typer.BadParameter(f"{len(line)} characters are not in between 1 and {MOST}")
+    return line
+
+
 Environment = Annotated[
     str,
     typer.Option(
@@ -38,4 +50,6 @@ Environment = Annotated[
 EvidenceText = Annotated[
     str | None, typer.Option("--evidence", metavar="JSON", help="What the judge saw last, as a record `Evidence`.")
 ]
-Why = Annotated[str, typer.Option("--why", help="In your words, for the record.")]
+_WHY = typer.Option("--why", callback=in_words, help="In your words, for the record.")
+Why = Annotated[str, _WHY]
+MaybeWhy = Annotated[str | None, _WHY]

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from slipway import outcomes, quarantine, releases
 from slipway.adapters.git import Faster, Repository
 from slipway.changes import Change, State
 from slipway.commands import Json, Root, TrackingUri, emit, following, progress, settling, source_revert
-from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
+from slipway.commands.options import Environment, EvidenceText, MaybeWhy, cause_among, decoded
 from slipway.errors import SlipwayError
 from slipway.records import Cause, Release
 
@@ -19,7 +20,7 @@ def revert(
     environment: Environment = releases.PRODUCTION,
     cause: Annotated[Cause, cause_among("verdict", "unavailable", "error", "deadline", "person")] = "person",
     evidence: EvidenceText = None,
-    why: Annotated[str | None, typer.Option("--why", help="In your words, for the record.")] = None,
+    why: MaybeWhy = None,
     *,
     tracking_uri: TrackingUri = None,
     root: Root = Path(),
@@ -73,5 +74,5 @@ def _sources(repository: Repository, release: Release, stable: Release | None, e
     try:
         return source_revert.propose(repository, release, stable)
     except (SlipwayError, Faster) as error:
-        progress.print(f"[yellow]no branch takes back its sources[/] {error}", soft_wrap=True)
+        progress.print(f"[yellow]no branch takes back its sources[/] {escape(str(error))}", soft_wrap=True)
         return None

@@ -76,5 +76,5 @@ def _message(tree: Repository, commits: list[str], aborted: Release, stable: Rel
 def _why(version: str, event: ReleaseEvent | None) -> str:
     if event is None:
         return f"{version} was aborted."
-    told = [event.cause, event.evidence.detail if event.evidence else None, event.why]
-    return f"{version} was aborted in {event.environment} ({': '.join(words for words in told if words)})."
+    told = ": ".join(filter(None, (event.cause, event.evidence.detail if event.evidence else None, event.why)))
+    return f"{version} was aborted in {event.environment} ({' '.join(told.split())})."  # one line: no trailer
