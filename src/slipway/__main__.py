@@ -109,6 +109,11 @@ def main() -> None:
     except SlipwayError as error:
         _report(error)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a folder that is not ours
+        _report(
+            Broken(f"{error.filename or 'an input or output'}: {error.strerror or error}", "Look at the disk there.")
+        )
+        sys.exit(Broken.exit_code)
     except Exception:  # noqa: BLE001  # Python's own exit code for it is 1, which here is a verdict
         traceback.print_exc()
         sys.exit(Broken.exit_code)

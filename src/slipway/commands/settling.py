@@ -115,6 +115,11 @@ def release_commit(worktree: Repository, version: str, environment: str) -> str:
 def _released(worktree: Repository, environment: str, release: Release) -> dict[str, str]:
     version = release.package.bundle.version
     commit = outcomes.release_commit(release, environment) or release_commit(worktree, version, environment)
+    if worktree.commit_of(commit) is None:
+        raise Broken(
+            f"the clone lacks {commit}, which released {version} to {environment}",
+            "If it is shallow: git fetch --unshallow.",
+        )
     texts = worktree.texts(commit, f"{RENDERED}/{environment}", ".yaml")
     if not tree.image_of(texts).endswith(f"@{release.package.image_digest}"):
         raise Broken(
