@@ -2,12 +2,12 @@
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slipway import history, identity, lineage, recipe
+from slipway import history, identity, lineage
 from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, TrackingUri, emit, past
@@ -138,24 +138,15 @@ def _source(repository: Repository, bundle: Bundle) -> Source | None:
     if repository.commit_of(commit) is None:
         return None
     author, at, subject = repository.git("show", "--no-patch", "--format=%an%x09%aI%x09%s", commit).split("\t", 2)
-    listed = (line.split(maxsplit=3) for line in repository.git("ls-tree", "-r", "--full-tree", commit).splitlines())
-    made = {path: blob for _, _, blob, path in listed if any(_is(path, pattern) for pattern in recipe.PATTERNS)}
-    texts = repository.blobs(made.values())
-    digest = recipe.digest({path: texts[blob].encode() for path, blob in made.items()})
     data = files.parse_yaml(repository.show(commit, "data.dvc") or "outs: []", f"data.dvc of {commit}").get("outs")
     return Source(
         commit=commit,
         author=author,
         at=at,
         subject=subject,
-        recipe=digest == bundle.recipe_digest,
+        recipe=past.recipe_of(repository, commit) == bundle.recipe_digest,
         data=bool(data) and f"md5:{data[0].get('md5')}" == bundle.data_digest,
     )
-
-
-def _is(path: str, pattern: str) -> bool:
-    """Whether a path from the root matches a glob, folder by folder."""
-    return path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern)
 
 
 def _registered(

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Table, func, select
 
-from slipway import features, quarantine, recipe, records
+from slipway import features, quarantine, records
 from slipway.adapters import files, flights
 from slipway.adapters.git import Repository
 from slipway.adapters.ledger import Ledger, schema
@@ -138,18 +137,12 @@ def _refused(repository: Repository, then: past.Past) -> Refusal | None:
     head = repository.commit_of(RETRAIN)
     if head is None:
         return None
-    digest = recipe.digest(_recipe(repository, head))
+    digest = past.recipe_of(repository, head)
     barred = quarantine.active(then.last.quarantine).get(digest)
     data = files.parse_yaml(repository.show(head, "data.dvc") or "", f"data.dvc of {head}")["outs"][0]["md5"]
     if barred is None:
         raise Rejected(f"the recipe {digest} of the branch retrain is not in the quarantine", AGAIN)
     return Refusal(git_head=head, recipe_digest=digest, data_digest=f"md5:{data}", release=barred.version)
-
-
-def _recipe(repository: Repository, commit: str) -> dict[str, bytes]:
-    names = repository.git("ls-tree", "-r", "--name-only", commit).splitlines()
-    wanted = [name for name in names if any(fnmatchcase(name, pattern) for pattern in recipe.PATTERNS)]
-    return {name: (repository.show(commit, name) or "").encode() for name in wanted}
 
 
 def rows(clone: Path) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from slipway import changes, history
+from slipway import changes, history, recipe
 from slipway.adapters.git import BRANCH, REMOTE, Repository
 from slipway.changes import Paper
 from slipway.commands import progress, shelf
@@ -93,6 +93,19 @@ def read(repository: Repository, commit: str) -> Past:
 def _revision(commit: str, who: str, papers: Mapping[str, Paper]) -> Revision:
     state = changes.gathered(papers)
     return Revision(commit=commit, who=who, releases=state.releases, stable=state.stable, quarantine=state.quarantine)
+
+
+def recipe_of(repository: Repository, commit: str) -> str:
+    """The digest of the recipe that a commit holds."""
+    listed = (line.split(maxsplit=3) for line in repository.git("ls-tree", "-r", "--full-tree", commit).splitlines())
+    made = {path: blob for _, _, blob, path in listed if any(_is(path, pattern) for pattern in recipe.PATTERNS)}
+    texts = repository.blobs(made.values())
+    return recipe.digest({path: texts[blob].encode() for path, blob in made.items()})
+
+
+def _is(path: str, pattern: str) -> bool:
+    """Whether a path from the root matches a glob, folder by folder."""
+    return path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern)
 
 
 def applied(repository: Repository, commit: str, environment: str) -> Applied | None:
