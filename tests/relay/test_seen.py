@@ -89,6 +89,12 @@ STATES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str, str | None]] 
     "no number": (aborted(FAILED), [judged("[NaN]")], "aborted", "error"),
     "the judge did not answer": (aborted(FAILED), [judged("", "Error")], "aborted", "error"),
     "the controller was down in between": (aborted(FAILED, "12:45:00"), [judged("[-1]")], "aborted", "verdict"),
+    "a retry came in between": (
+        aborted(FAILED),
+        [judged("[-1]", step=1), run(1, "12:40:00", name="again")],  # listed after the Rollout was read
+        "aborted",
+        "verdict",
+    ),
     "the run is gone": (aborted(FAILED), [], "aborted", "error"),
     "no pod soon enough, it says": (aborted(LATE, "12:20:05"), PASSED, "aborted", "deadline"),
     "no pod ever available": (aborted(LATE), [], "aborted", "deadline"),

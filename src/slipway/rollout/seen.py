@@ -84,7 +84,8 @@ def _aborted_by(found: Object, runs: Sequence[Object]) -> Cause:
     said = [at(one, "message") for one in at(found, "status", "conditions") or () if at(one, "reason") == ABORTED]
     words = " ".join(map(str, [at(found, "status", "message"), *said]))  # the message may be of a spec that is invalid
     if BY_ANALYSIS in words:
-        return query.CAUSES.get(_value(runs[-1]) if runs else math.nan, "error")
+        ended = [run for run in runs if at(run, "status", "phase") in ("Failed", "Error")]
+        return query.CAUSES.get(_value(ended[-1]) if ended else math.nan, "error")
     return "deadline" if TIMED_OUT in words else "person"
 
 
