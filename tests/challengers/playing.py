@@ -11,8 +11,8 @@ from slipway.adapters import files
 from slipway.adapters.flights import read_month
 from slipway.adapters.traffic import Flight, flights
 from slipway.commands import deciding
+from slipway.commands.rehearse_engine import rehearse
 from slipway.commands.rehearse_play import Play, Side
-from slipway.commands.rehearsing import rehearse
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment
 from slipway.rollout.records import Rehearsed

@@ -15,8 +15,8 @@ from slipway import manifests
 from slipway.adapters import files
 from slipway.adapters.traffic import Flight
 from slipway.commands import deciding
+from slipway.commands.rehearse_engine import rehearse
 from slipway.commands.rehearse_play import Play, Side
-from slipway.commands.rehearsing import rehearse
 from slipway.manifests import tree
 from slipway.rollout.records import Rehearsed, Tick
 

@@ -13,12 +13,12 @@ import pytest
 from tests.conftest import ROOT, free_port
 from tests.rehearsal.plans import CANARY, STABLE, environment
 
-from slipway.adapters import asking
+from slipway.adapters import judge
 from slipway.adapters.flights import read_month
 from slipway.adapters.traffic import flights
 from slipway.commands import deciding
+from slipway.commands.rehearse_engine import rehearse
 from slipway.commands.rehearse_play import Play, Side
-from slipway.commands.rehearsing import rehearse
 from slipway.manifests.environment import Environment
 from slipway.rollout.records import Tick
 
@@ -73,7 +73,7 @@ def judging(*answers: tuple[int, bytes]) -> Iterator[str]:
 def test_what_is_no_vector_is_an_error(name: str) -> None:
     """Also where it holds a 1."""
     with judging(SILLY[name]) as address:
-        result, why = asking.query(address, "verdict{}", 1.0, 2.0)
+        result, why = judge.query(address, "verdict{}", 1.0, 2.0)
     assert result is None
     assert why
 
@@ -83,17 +83,17 @@ def test_a_vector_is_taken_as_it_stands() -> None:
     empty = ZERO[: ZERO.index(b"[")] + b"[]}}"
     assert json.loads(empty)
     with judging((200, ONE), (200, empty), (200, ZERO.replace(b'"0"', b'"NaN"'))) as address:
-        found = [asking.query(address, "verdict{}", 1.0, 2.0)[0] for _ in range(3)]
+        found = [judge.query(address, "verdict{}", 1.0, 2.0)[0] for _ in range(3)]
     assert found[:2] == [[1.0], []]
     assert str(found[2]) == "[nan]"
 
 
 def test_nobody_there_and_nobody_who_answers_are_errors() -> None:
     """Refused, not running, and slower than the timeout."""
-    assert asking.query(f"http://127.0.0.1:{free_port()}", "verdict{}", 1.0, 2.0)[0] is None
-    assert asking.query(None, "verdict{}", 1.0, 2.0)[0] is None
+    assert judge.query(f"http://127.0.0.1:{free_port()}", "verdict{}", 1.0, 2.0)[0] is None
+    assert judge.query(None, "verdict{}", 1.0, 2.0)[0] is None
     with judging((0, b"")) as address:
-        assert asking.query(address, "verdict{}", 1.0, 0.2)[0] is None
+        assert judge.query(address, "verdict{}", 1.0, 0.2)[0] is None
 
 
 def impatient(limit: int) -> Environment:

@@ -2,6 +2,20 @@
 
 Every verb ends with 0 (accepted), 1 (rejected) or 2 (broken), and prints either text for a person or, with `--json`,
 one JSON document and nothing else.
+
+What verbs share:
+
+options      options, and how their values are read
+shelf        releases/ in a tree, read and written
+agreed       releases/ at a commit: what guards are read from
+past         releases/ at every commit of main: what history, status and audit are read from
+guarded      whether a tree only adds to releases/, and runs nothing that is quarantined
+settling     how promote, revert, rollback and release --carry become one commit on main
+mirrors      what follows that commit: the registry, and people
+deciding     whether an environment's traffic can decide a canary
+evidence     what the gate must know
+
+Parts of one verb begin with its name: rehearse_*, demo_*, audit_*; source_revert is a part of revert.
 """
 
 import sys

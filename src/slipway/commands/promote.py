@@ -8,7 +8,7 @@ import typer
 from slipway import outcomes, releases
 from slipway.adapters.git import Repository
 from slipway.changes import Change, State
-from slipway.commands import Json, Root, TrackingUri, emit, following, settling
+from slipway.commands import Json, Root, TrackingUri, emit, mirrors, settling
 from slipway.commands.options import Environment, EvidenceText, cause_among, decoded
 from slipway.records import Cause
 
@@ -51,11 +51,11 @@ def promote(
     settled = settling.settle(repository, decide)
     crowned = environment == releases.PRODUCTION
     uri = mlflow.address(repository.root, tracking_uri)
-    following.complete(
+    mirrors.complete(
         repository,
         settled,
         ("promoted", version, environment),
-        mirror=(lambda: following.crown(repository, settled, uri)) if crowned else None,
+        mirror=(lambda: mirrors.crown(repository, settled, uri)) if crowned else None,
         again=f"slipway promote {version} -e {environment}",
     )
     emit(

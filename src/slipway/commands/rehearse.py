@@ -19,9 +19,9 @@ from slipway.commands import (
     Root,
     deciding,
     emit,
+    rehearse_engine,
     rehearse_report,
     rehearse_view,
-    rehearsing,
     settling,
     shelf,
 )
@@ -132,7 +132,7 @@ def rehearse(
             )
         try:
             with rehearse_view.watching(f"{environment}: {version} beside {beside or 'nothing'}") as show:
-                result = rehearsing.rehearse(play, show)
+                result = rehearse_engine.rehearse(play, show)
         except KeyboardInterrupt:  # an end from outside is no verdict
             raise Broken("the rehearsal was ended from outside", "Run it again.") from None
     if notify:

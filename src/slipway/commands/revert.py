@@ -9,7 +9,7 @@ from rich.markup import escape
 from slipway import outcomes, quarantine, releases
 from slipway.adapters.git import Faster, Repository
 from slipway.changes import Change, State
-from slipway.commands import Json, Root, TrackingUri, emit, following, progress, settling, source_revert
+from slipway.commands import Json, Root, TrackingUri, emit, mirrors, progress, settling, source_revert
 from slipway.commands.options import Environment, EvidenceText, MaybeWhy, cause_among, decoded
 from slipway.errors import SlipwayError
 from slipway.records import Cause, Release
@@ -50,7 +50,7 @@ def revert(
     version, stable = release.package.bundle.version, settled.state.stable_of(environment)
     branch = _sources(repository, release, stable, environment)
     uri, tags = mlflow.address(repository.root, tracking_uri), outcomes.tags(release, environment)
-    following.complete(
+    mirrors.complete(
         repository,
         settled,
         ("reverted", version, environment),

@@ -1,6 +1,6 @@
 """The judge's last words, for the record of an outcome: after a canary's end it has none."""
 
-from slipway.adapters import asking
+from slipway.adapters import judge
 from slipway.canary import recorded
 from slipway.errors import Broken
 from slipway.records import Evidence
@@ -21,7 +21,7 @@ class Judge:
             Broken: it does not answer with a verdict.
 
         """
-        verdict = asking.verdict(self._address, {"namespace": namespace, "rollout": rollout}, now, SECONDS)
+        verdict = judge.verdict(self._address, {"namespace": namespace, "rollout": rollout}, now, SECONDS)
         if verdict is None:
             raise Broken(
                 f"the judge at {self._address} does not answer", "Look at its log; the outcome can do without."

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from slipway.adapters import asking
+from slipway.adapters import judge
 from slipway.adapters.rehearsal import Known
 from slipway.adapters.traffic import Tally, Traffic
 from slipway.canary import latency, recorded
@@ -123,7 +123,7 @@ class _Stage:
         self._scrape(traffic, 0.0)
         if self._verdict is None:
             return None
-        return asking.trace(processes.judging(), self._scaled.labels, self._looked, TRACE_SECONDS)
+        return judge.trace(processes.judging(), self._scaled.labels, self._looked, TRACE_SECONDS)
 
     def _stable_alone(self, traffic: Traffic) -> None:
         """Let stable answer alone, and choose from its latency what is slow, as the judge does in a cluster."""
@@ -163,9 +163,9 @@ class _Stage:
     def _ask(self, processes: Pods) -> Measurement:
         """Ask the judge as the controller does, and then, of the same moment, for its reasons."""
         scaled, now = self._scaled, time.time()
-        result, why = asking.query(processes.judging(), scaled.question, now, scaled.timeout)
+        result, why = judge.query(processes.judging(), scaled.question, now, scaled.timeout)
         if result is not None:
-            told = asking.verdict(processes.judging(), scaled.labels, now, scaled.timeout)
+            told = judge.verdict(processes.judging(), scaled.labels, now, scaled.timeout)
             self._verdict, self._looked = (told, now) if told else (self._verdict, self._looked)
         return analysis.measured(_rules(scaled.plan.steps), result, why)
 
