@@ -139,7 +139,7 @@ def attempts(runs: Sequence[Object]) -> list[list[Object]]:
     """Split runs where a person asked again: after a failure, an abort, or an end without a verdict.
 
     A run continues the attempt if it is of a later step; or of the same, and the one before was still going: the
-    controller was restarted and made a second.
+    controller had lost sight of it and made a second, as it does where the template has changed.
     """
     found: list[list[Object]] = []
     for run in runs:
