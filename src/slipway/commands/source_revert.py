@@ -7,6 +7,7 @@ from slipway.errors import Broken, Rejected
 from slipway.records import Release, ReleaseEvent
 
 INPUTS = (*recipe.PATTERNS, "data.dvc", "dvc.lock", "artifacts")  # what a model follows from, and what records it
+TAKES_BACK = "Slipway-Takes-Back"  # the trailer of the branch's commit
 
 
 def propose(repository: Repository, aborted: Release, stable: Release) -> str | None:
@@ -26,6 +27,8 @@ def propose(repository: Repository, aborted: Release, stable: Release) -> str | 
     with repository.throw_away() as tree:
         tree.git("fetch", "--quiet", "--no-tags", "--refmap=", REMOTE, f"refs/heads/{BRANCH}")
         tree.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
+        if tree.find((f"{TAKES_BACK}: {version}",)):
+            return None  # merged: what main got since may well conflict with taking it back once more
         commits = _commits(tree, aborted, stable)
         for commit in commits:
             _revert(tree, commit, version)
@@ -68,7 +71,7 @@ def _message(tree: Repository, commits: list[str], aborted: Release, stable: Rel
         f"Take back what made {version}\n\n{_why(version, event)}\n\nReverted, the newest first:\n\n{listed}\n\n"
         f"The recipe is {'that' if same else 'not quite that'} of {before.version}, the recorded stable"
         f"{'.' if same else f': {BRANCH} has changed since.'}\n\n"
-        f"Slipway-Takes-Back: {version}\nSlipway-Image: {aborted.package.image_digest}\n"
+        f"{TAKES_BACK}: {version}\nSlipway-Image: {aborted.package.image_digest}\n"
         f"Slipway-Recipe: {aborted.package.bundle.recipe_digest}\nSlipway-Stable: {before.version}"
     )
 
