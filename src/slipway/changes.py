@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipway import records
+from slipway.errors import Broken
 from slipway.records import Cause, EventKind, Quarantine, Release, Stable
 
 STABLE, QUARANTINE = "stable.json", "quarantine.json"
@@ -19,8 +20,18 @@ class State:
     quarantine: Quarantine
 
     def stable_of(self, environment: str) -> Release | None:
-        """The release that is recorded as the stable of an environment."""
+        """The release that is recorded as the stable of an environment.
+
+        Raises:
+            Broken: it has no record.
+
+        """
         version = self.stable.environments.get(environment)
+        if version is not None and version not in self.releases:
+            raise Broken(
+                f"releases/{STABLE} names {version} for {environment}, and releases/ has no such release",
+                "Restore what was changed: `git log -p -- releases`.",
+            )
         return None if version is None else self.releases[version]
 
 

@@ -180,6 +180,8 @@ def _remarks(places: Mapping[str, Place], revision: Revision) -> Iterator[str]:
 
 
 def _quarantined(revision: Revision, version: str) -> list[QuarantineEvent]:
+    if version not in revision.releases:  # which is another disagreement
+        return []
     active = quarantine.active(revision.quarantine)
     mine = quarantine.digests(revision.releases[version].package).values()
     return [active[digest] for digest in mine if digest in active]

@@ -51,7 +51,7 @@ def following(versions: Iterable[str]) -> str:
 def champion(existing: Mapping[str, Release], stable: Stable) -> str | None:
     """The digest of the model that Git says is the champion: that of production's recorded stable."""
     version = stable.environments.get(PRODUCTION)
-    return None if version is None else existing[version].package.bundle.model_digest
+    return existing[version].package.bundle.model_digest if version in existing else None
 
 
 def propose(

@@ -156,3 +156,21 @@ def test_a_message_longer_than_a_command_line(flying: World) -> None:
 
     Repository(flying.clone).compare_and_swap(change)
     assert len(flying.git("log", "-1", "--format=%B")) > 200_000
+
+
+def test_a_stable_without_a_record(flying: World) -> None:
+    """Somebody deleted it: no verb decides on the rest, and status says what is missing."""
+    flying.git("pull", "-q", folder=flying.clone)
+    for command in ("rm -q releases/1.0.0.json", "commit -qm Tidy", "push -q origin main"):
+        flying.git(*command.split(), folder=flying.clone)
+    assert "names 1.0.0 for production" in broken(flying, 2, *ABORT)
+    told = flying.run("slipway", "status")
+    assert (told.returncode, "1.0.0.json" in told.stdout) == (1, True), told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("path", ["/proc/nowhere/mlflow.db", "/"])
+def test_a_registry_that_is_no_file(flying: World, path: str) -> None:
+    """Git is done; that the registry is not is a sentence, after seconds."""
+    done = flying.run("slipway", *ABORT, "--tracking-uri", f"sqlite:///{path}")
+    assert (done.returncode, "Git is done" in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert flying.kinds("1.1.0") == ["proposed", "reverted"]

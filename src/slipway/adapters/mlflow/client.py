@@ -18,6 +18,7 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+ATTEMPTS = 4  # to open a database: a second and a half
 LONGEST = 300  # of MLflow's own sentence, which repeats the request
 
 
@@ -30,11 +31,14 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from mlflow.store.db import utils
+    from sqlalchemy.exc import SQLAlchemyError
 
+    utils.MAX_RETRY_COUNT = ATTEMPTS  # a constant of its own, and no setting
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # the import has set its own
     try:
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:  # of a database, its file, its driver
         what = f"MLflow at {uri} does not do as asked: {str(error).splitlines()[0][:LONGEST]}"
         raise Broken(
             re.sub("//[^/@ ]*@", "//", what),  # a password in the address stays there
