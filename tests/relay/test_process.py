@@ -1,5 +1,6 @@
 """`slipway relay serve` as it runs: a process, a real origin, the real verbs."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -369,3 +370,19 @@ def test_people_are_told_once(world: World) -> None:
     ]
     assert here.log.read_text().count("paused without a verdict") == 1
     assert world.head() == head
+
+
+def test_a_request_that_never_ends_does_not_hold_up_its_end(world: World) -> None:
+    """Half a webhook is there when it is told to end; `relay` sees that it does."""
+    with relay(world) as serving:
+        half = socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])))
+        half.sendall(f"POST /rollouts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n".encode())
+        half.sendall(b"Content-Length: 9\r\n\r\n{")
+        until(lambda: requests.get(f"{serving.url}/healthz", timeout=5).ok)
+    half.close()
+
+
+def test_a_wait_that_no_clock_can_hold_is_refused(world: World) -> None:
+    """A thread that cannot wait would end, and its service go on as if nothing were."""
+    done = world.run("slipway", "relay", "serve", "--token-file", "t", "--rehearsal", "r", "--poll", "inf")
+    assert (done.returncode, "--poll" in done.stderr) == (2, True), done.stderr

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slipway.services.relay.acting import Acting
 
 Mode = Literal["git", "github"]
+GRACE = 3  # seconds for requests that are there at the end: one that never ends holds nothing up
 
 
 def serve(
@@ -44,7 +45,9 @@ def serve(
     ] = None,
     state: Annotated[Path, typer.Option("--state", help="What it must not forget: a SQLite file.")] = BUILD
     / "relay.db",
-    poll: Annotated[float, typer.Option("--poll", min=0.1, help="Seconds between two looks without a webhook.")] = 15.0,
+    poll: Annotated[
+        float, typer.Option("--poll", min=0.1, max=3600.0, help="Seconds between two looks without a webhook.")
+    ] = 15.0,
     github_repository: Annotated[
         str | None, typer.Option("--github-repository", help="OWNER/NAME, with --mode github.")
     ] = None,
@@ -105,7 +108,8 @@ def serve(
     turning.start()
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
+            settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
+            uvicorn.Server(settings).run(sockets=[listening])
     finally:
         relay.stop()
         turning.join()
