@@ -51,7 +51,7 @@ def following(versions: Iterable[str]) -> str:
 def champion(existing: Mapping[str, Release], stable: Stable) -> str | None:
     """The digest of the model that Git says is the champion: that of production's recorded stable."""
     version = stable.environments.get(PRODUCTION)
-    return existing[version].package.bundle.model_digest if version in existing else None
+    return existing[version].package.bundle.model_digest if version and version in existing else None
 
 
 def propose(
