@@ -353,6 +353,7 @@ def test_github_is_asked_until_main_shows_the_outcome(world: World) -> None:
         "environment": "staging",
         "cause": "verdict",
         "evidence": "",
+        "why": "",
     }
 
 

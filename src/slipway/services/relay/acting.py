@@ -93,6 +93,7 @@ def inputs(action: Action) -> dict[str, str]:
         "environment": action.environment,
         "cause": action.cause or "",
         "evidence": _json(action.evidence) if action.evidence else "",
+        "why": action.why,
     }
 
 
