@@ -11,7 +11,7 @@ demo: venv ## tell the story: four releases, one of them a mistake, and a way ba
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make
-	pytest tests --ignore=tests/full --ignore=tests/load --ignore=tests/soak -n 2 --dist loadgroup
+	pytest tests --ignore=tests/full --ignore=tests/load --ignore=tests/soak -n 4 --dist loadgroup
 
 test-full: data ## what also needs Debian packages, Go and root: registry, kustomize, no network
 	scripts/debian.sh
@@ -19,7 +19,7 @@ test-full: data ## what also needs Debian packages, Go and root: registry, kusto
 
 soak: N := 2
 soak: data ## every rule and gate refused through `dvc repro`; a service killed and starved; N canaries of each challenger
-	SLIPWAY_SOAK_N=$(N) pytest tests/soak -n 2
+	SLIPWAY_SOAK_N=$(N) pytest tests/soak -n 4
 
 load: data ## p95 of the service under load against the objective
 	python tests/load/run.py
