@@ -11,15 +11,15 @@ demo: venv ## tell the story: four releases, one of them a mistake, and a way ba
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make
-	pytest tests --ignore=tests/full --ignore=tests/load --ignore=tests/soak -n 4 --dist loadgroup
+	pytest tests $(addprefix --ignore=tests/,demo full live load soak) -n 4 --dist loadgroup
 
 test-full: data ## what also needs Debian packages, Go and root: registry, kustomize, no network
 	scripts/debian.sh
 	pytest tests/full
 
 soak: N := 2
-soak: data ## every rule and gate refused through `dvc repro`; a service killed and starved; N canaries of each challenger
-	SLIPWAY_SOAK_N=$(N) pytest tests/soak -n 4
+soak: data ## the demo with several seeds, N canaries of each challenger, every rule refused through DVC, and what was killed
+	SLIPWAY_SOAK_N=$(N) pytest tests/soak tests/demo tests/live -n 4 --dist loadgroup
 
 load: data ## p95 of the service under load against the objective
 	python tests/load/run.py
