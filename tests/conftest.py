@@ -38,10 +38,13 @@ STAGES = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests in one worker: they share a trained project, a served bento or a finished demo."""
+    """Keep in one worker what shares a trained project, a finished demo, three bundles or a fork of the README's."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+        folder, module = item.path.parent.name, item.path.stem
+        if folder in ("demo", "gate", "live") or module == "test_readme":
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 def free_port() -> int:

@@ -18,7 +18,6 @@ from slipway.errors import Broken, Rejected
 from slipway.records import Validation
 from slipway.stages import run
 
-pytestmark = pytest.mark.xdist_group("validate")
 OUT = "artifacts/validation.json"
 
 
