@@ -119,7 +119,8 @@ def _went_over(ledger: Ledger, one: Noted, before: str | None, here: list[Noted]
         found = {row[0]: tuple(row)[1:] for row in connection.execute(asked.group_by(c.release))}
     arms = {"stable": found.get(before or ""), "canary": found.get(one.version)}
     both = [facts for facts in arms.values() if facts]
-    seconds = max(0.0, min(facts[2] for facts in both) - max(facts[1] for facts in both)) if len(both) > 1 else 0.0
+    overlap = min(facts[2] for facts in both) - max(facts[1] for facts in both) if len(both) > 1 else 0.0
+    seconds = round(max(0.0, overlap), records.DIGITS)  # as it is written, and compared with what was written
     return {arm: float(facts[0]) if facts else 0.0 for arm, facts in arms.items()}, seconds
 
 
