@@ -12,7 +12,7 @@ LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 def test_demo_connects_to_loopback_only(tmp_path: Path) -> None:
-    """In a network namespace with nothing but loopback the demo reaches its end, canary and relay included; its trace names no other address."""
+    """With nothing but loopback the demo, canary and relay included, reaches its end; it tries no other address."""
     clone, trace = tmp_path / "clone", tmp_path / "connects"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     # With the filter in the kernel only a connect stops a process; else each of millions of calls would, twice.
