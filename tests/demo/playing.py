@@ -27,6 +27,8 @@ def interrupt(root: Path, number: signal.Signals, reached: Callable[[Path], bool
         env=os.environ | {"PYTHONPATH": str(root / "src")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # What a script has started in the background ignores SIGINT, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     try:
         deadline = time.monotonic() + FINISHED_SECONDS
