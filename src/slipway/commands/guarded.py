@@ -7,10 +7,9 @@ from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import agreed, shelf
 from slipway.commands.agreed import Agreed
+from slipway.commands.settling import RENDERED
 from slipway.errors import Broken
 from slipway.manifests import tree
-
-RENDERED = Path("k8s/rendered")
 
 
 def problems(root: Path) -> list[str]:

@@ -49,6 +49,24 @@ def complete(
         ) from failed
 
 
+def complete_stable(
+    repository: Repository,
+    settled: Settled,
+    outcome: tuple[EventKind, str, str],
+    tracking_uri: str | None,
+    *,
+    again: str,
+) -> bool:
+    """As `complete`, of an outcome that made a stable; returns whether its model is the champion now."""
+    from slipway.adapters import mlflow
+
+    crowned = outcome[2] == releases.PRODUCTION
+    uri = mlflow.address(repository.root, tracking_uri)
+    mirror = (lambda: crown(repository, settled, uri)) if crowned else None
+    complete(repository, settled, outcome, mirror=mirror, again=again)
+    return crowned
+
+
 def crown(repository: Repository, settled: Settled, uri: str) -> None:
     """Give production's recorded stable the alias `champion`; asked again until nobody has changed it meanwhile."""
     from slipway.adapters import mlflow

@@ -33,8 +33,6 @@ def promote(
     slipway promote 1.4.0 --environment staging --cause verdict
     ```
     """
-    from slipway.adapters import mlflow
-
     repository, at, told = Repository(root.resolve()), settling.now(), decoded(evidence)
 
     def decide(state: State, worktree: Repository) -> Change | None:
@@ -49,14 +47,9 @@ def promote(
         )
 
     settled = settling.settle(repository, decide)
-    crowned = environment == releases.PRODUCTION
-    uri = mlflow.address(repository.root, tracking_uri)
-    mirrors.complete(
-        repository,
-        settled,
-        ("promoted", version, environment),
-        mirror=(lambda: mirrors.crown(repository, settled, uri)) if crowned else None,
-        again=f"slipway promote {version} -e {environment}",
+    again = f"slipway promote {version} -e {environment}"
+    crowned = mirrors.complete_stable(
+        repository, settled, ("promoted", version, environment), tracking_uri, again=again
     )
     emit(
         settled.state.releases[version],

@@ -11,6 +11,7 @@ import msgspec
 
 from slipway.adapters import files
 from slipway.adapters.rehearsal import FACTS, SAMPLES, Known, Rehearsal, Sample
+from slipway.adapters.seen import FILE as SEEN
 from slipway.adapters.seen import WORD
 from slipway.adapters.traffic import EDGES, Tally
 from slipway.canary.records import Arm, Policy, Trace
@@ -18,7 +19,7 @@ from slipway.errors import Broken
 from slipway.records import Evidence
 from slipway.rollout.records import Rehearsed, Seen, Tick
 
-SEEN, TICKS, TRACE, RESULT = "seen.json", "ticks.jsonl", "trace.json", "result.json"
+TICKS, TRACE, RESULT = "ticks.jsonl", "trace.json", "result.json"
 
 
 class Folder:

@@ -32,23 +32,14 @@ def rollback(
     slipway rollback --to 1.0.0 --environment staging --why "the load test needs the old one"
     ```
     """
-    from slipway.adapters import mlflow
-
     repository, at = Repository(root.resolve()), settling.now()
 
     def decide(state: State, _worktree: Repository) -> Change | None:
         return outcomes.rollback(state, to, environment=environment, at=at, why=why)
 
     settled = settling.settle(repository, decide)
-    crowned = environment == releases.PRODUCTION
-    uri = mlflow.address(repository.root, tracking_uri)
-    mirrors.complete(
-        repository,
-        settled,
-        ("restored", to, environment),
-        mirror=(lambda: mirrors.crown(repository, settled, uri)) if crowned else None,
-        again=f'slipway rollback --to {to} -e {environment} --why "..."',
-    )
+    again = f'slipway rollback --to {to} -e {environment} --why "..."'
+    crowned = mirrors.complete_stable(repository, settled, ("restored", to, environment), tracking_uri, again=again)
     emit(
         settled.state.releases[to],
         f"[yellow]rolled back[/] {environment} to {to}{': its model is the champion' if crowned else ''}",
