@@ -40,10 +40,10 @@ STAGES = {
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one worker what shares a trained project, a finished demo, three bundles or a fork of the README's."""
+    """Keep in one worker what shares a trained project, a demo, three bundles, a port or a fork of the README's."""
     for item in items:
         folder, module = item.path.parent.name, item.path.stem
-        if folder in ("demo", "gate", "live") or module == "test_readme":
+        if folder in ("demo", "gate", "live") or module in ("test_readme", "test_crash"):
             item.add_marker(pytest.mark.xdist_group(folder))
 
 
