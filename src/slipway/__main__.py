@@ -28,6 +28,7 @@ from slipway.commands import (
     promote,
     push,
     quarantine,
+    rebuild,
     register,
     rehearse,
     relay_serve,
@@ -76,6 +77,7 @@ for verb in (
     history.history,
     status.status,
     audit.audit,
+    rebuild.rebuild,
     serve.serve,
 ):
     app.command()(verb)

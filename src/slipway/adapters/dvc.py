@@ -1,5 +1,6 @@
 """DVC, by its own command line: whether what lies on disk follows from the data, the parameters and the code."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -62,3 +63,39 @@ def data_digest(root: Path) -> str:
         return f"md5:{yaml.safe_load(path.read_bytes())['outs'][0]['md5']}"
     except (OSError, LookupError, TypeError, yaml.YAMLError) as error:
         raise Broken(f"{path} names no data: {error}", "Track the data: `dvc add data`.") from error
+
+
+def folder_digest(folder: Path) -> str:
+    """Name what a folder holds, as `data_digest` does. DVC itself believes its remote: bytes that rot there pass it."""
+    listing = [
+        {"md5": hashlib.md5(path.read_bytes()).hexdigest(), "relpath": path.relative_to(folder).as_posix()}  # noqa: S324
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    listing.sort(key=lambda entry: entry["relpath"])
+    return f"md5:{hashlib.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest()}.dir"  # noqa: S324  # theirs
+
+
+def bring_settings(checkout: Path, clone: Path) -> None:
+    """Have a clone reach the remotes that its checkout reaches, with what no commit holds: .dvc/config.local.
+
+    Relative paths lead where they led from the checkout. The cache is the clone's own.
+
+    Raises:
+        Broken: DVC cannot read them.
+
+    """
+    from dvc.config import Config, ConfigError  # type: ignore[import-untyped]
+
+    try:
+        there = Config(str(checkout / ".dvc"), validate=False)
+        brought, tracked = there.read("local"), there.read("repo")
+        with Config(str(clone / ".dvc"), validate=False).edit("local") as settings:
+            settings.update(brought)
+            settings["cache"] = {"dir": str(clone / ".dvc/cache")}
+            for name, remote in tracked["remote"].items():
+                outside = Path(remote["url"])  # a relative one is absolute by now
+                if outside.is_absolute() and not outside.is_relative_to(checkout):
+                    settings["remote"].setdefault(name, {}).setdefault("url", str(outside))
+    except ConfigError as error:
+        raise Broken(f"DVC's settings in {checkout / '.dvc'} cannot be read: {error}", "Mend what it names.") from error

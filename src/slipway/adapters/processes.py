@@ -5,6 +5,7 @@ watchdog holds the end of a pipe that closes when we are gone, by SIGKILL as wel
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from slipway.rollout.scaled import Probe
 MARK = "REHEARSED_BY"  # in the environment of all that is started
 POLL = 0.1  # seconds between two looks at a process
 KILLED_SECONDS = 10.0
+END_SECONDS = 30
 LONGEST = 300.0  # seconds of back-off, the kubelet's
 WATCHDOG = """
 import sys
@@ -77,6 +79,46 @@ def marked(mark: str | None = None) -> list[psutil.Process]:
         for process in psutil.process_iter(["environ"])
         if (found := (process.info["environ"] or {}).get(MARK)) and found.startswith(mark or "")
     ]
+
+
+def run(
+    command: list[str], folder: Path, environment: Mapping[str, str], *, draws: bool = False, kindly: bool = False
+) -> tuple[int, str]:
+    """Run a command in a folder to its end: its exit code, and what it printed.
+
+    It `draws` on our terminal by its standard error. An interrupt ends it, and what it has started, before it is passed
+    on; `kindly`, it may clear away first: DVC does not heed SIGTERM, and goes on.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=None if draws else subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that Ctrl-C does not reach it beside us
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            end(process, kindly=kindly)
+            raise
+    return process.returncode, output
+
+
+def end(process: "subprocess.Popen[bytes] | subprocess.Popen[str]", *, kindly: bool = True) -> None:
+    """End a process that leads a session, and what is left of it; `kindly`, it may clear away first."""
+    try:
+        if kindly:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def free_port() -> int:

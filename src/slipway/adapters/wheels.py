@@ -1,4 +1,4 @@
-"""pip: the wheels of a hashed lock, fetched before an image is built so that the build needs no network."""
+"""pip: the wheels of a hashed lock, fetched before an image is built so that no build needs a network, or installed."""
 
 import platform
 import subprocess
@@ -28,3 +28,20 @@ def download(lock: Path, into: Path) -> None:
             f"the wheels of {lock} cannot be fetched: {done.stderr.strip()[-1000:]}",
             "Check the network and the package index that pip is configured with, and run it again.",
         )
+
+
+def unlike(lock: str) -> tuple[str, ...]:
+    """Say what of a lock is not what is installed here, in words; what this platform does not need is passed over."""
+    from importlib.metadata import distributions
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    here = {canonicalize_name(one.metadata["Name"]): one.version for one in distributions()}
+    asked = [Requirement(line.rstrip("\\ ")) for line in lock.splitlines() if line[:1].isalnum()]
+    return tuple(
+        f"{pin.name} {here.get(canonicalize_name(pin.name), 'none')}, locked {str(pin.specifier).removeprefix('==')}"
+        for pin in asked
+        if (pin.marker is None or pin.marker.evaluate())
+        and here.get(canonicalize_name(pin.name)) != str(pin.specifier).removeprefix("==")
+    )

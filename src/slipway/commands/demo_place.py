@@ -4,19 +4,18 @@ import fcntl
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
 from rich.console import Console
 
-from slipway.adapters import files
+from slipway.adapters import files, processes
 from slipway.adapters.git import Repository
 from slipway.commands import progress
 from slipway.demo import Step
@@ -24,7 +23,6 @@ from slipway.errors import Broken
 
 FOLDER = Path("build/demo")
 POD, AFTER = "demo", "after"  # as the ledger knows the service that is asked by hand, in the story and after it
-END_SECONDS = 30
 GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -126,7 +124,8 @@ class Place:
         """
         started, draws = since or time.monotonic(), step.live and progress.file.isatty()
         with nullcontext() if draws else progress.status(f"{step.title}  [dim]{step.command}[/]"):
-            code, output = self._run(shlex.split(step.command), step.by, draws=draws)
+            command, environment = shlex.split(step.command), self.environment(self.clone, step.by)
+            code, output = processes.run(command, self.clone, environment, draws=draws, kindly=command[0] == "slipway")
         if code != step.ends:
             self.console.print(output, markup=False)
             raise Broken(
@@ -145,24 +144,6 @@ class Place:
             self.told.add(step.look)
             self.say(f"  [dim]{step.look}[/]")
 
-    def _run(self, command: list[str], by: str, *, draws: bool) -> tuple[int, str]:
-        """Run a command to its end; an interrupt ends it, and what it has started, before it is passed on."""
-        with subprocess.Popen(
-            command,
-            cwd=self.clone,
-            env=self.environment(self.clone, by),
-            stdout=subprocess.PIPE,
-            stderr=None if draws else subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                output, _ = process.communicate()
-            except BaseException:
-                end(process, kindly=command[0] == "slipway")  # DVC does not heed SIGTERM, and goes on
-                raise
-        return process.returncode, output
-
     @contextmanager
     def background(self, command: str, folder: Path, log: str, **variables: str) -> "Iterator[subprocess.Popen[bytes]]":
         """Run a command as a process of its own until the block ends; it writes to the file `log` of the place."""
@@ -180,21 +161,7 @@ class Place:
         try:
             yield process
         finally:
-            end(process)
-
-
-def end(process: "subprocess.Popen[bytes] | subprocess.Popen[str]", *, kindly: bool = True) -> None:
-    """End a process that leads a session, and what is left of it; `kindly`, it may clear away first."""
-    try:
-        if kindly:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(END_SECONDS)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            processes.end(process)
 
 
 def identity(who: str) -> dict[str, str]:

@@ -1,0 +1,52 @@
+"""Is what a release's commit and data give today what was released? Digests and trees, compared."""
+
+from typing import Literal
+
+import msgspec
+
+from slipway.records import Package
+
+Against = Literal["attestation", "build"]  # the bento as it was released: as signed, or as it lies here still
+
+
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Part(_Frozen, frozen=True, kw_only=True):
+    """A part of a release: its digest in the record, and that of the same part made anew."""
+
+    name: Literal["data", "recipe", "model", "bento", "image"]
+    recorded: str
+    rebuilt: str
+
+
+class Rebuilt(_Frozen, frozen=True, kw_only=True):
+    """What came of making a release anew."""
+
+    schema_version: int = 1
+    version: str
+    source_commit: str
+    identical: bool
+    parts: tuple[Part, ...]
+    rewritten: tuple[str, ...]  # files that the commit holds, and the pipeline wrote otherwise
+    against: Against | None  # what the files of another bento were held against; None where nothing was at hand
+    files: tuple[str, ...]  # of another bento: what differs
+    installed: tuple[str, ...]  # what is installed here, and not what the commit's lock says
+
+
+def parts(recorded: Package, made: Package, data: str) -> tuple[Part, ...]:
+    """Pair the digests of two packages; `data` is that of the files that the second one was made from."""
+    one, other = recorded.bundle, made.bundle
+    return (
+        Part(name="data", recorded=one.data_digest, rebuilt=data),
+        Part(name="recipe", recorded=one.recipe_digest, rebuilt=other.recipe_digest),
+        Part(name="model", recorded=one.model_digest, rebuilt=other.model_digest),
+        Part(name="bento", recorded=recorded.bento_digest, rebuilt=made.bento_digest),
+        Part(name="image", recorded=recorded.image_digest, rebuilt=made.image_digest),
+    )
+
+
+def differing(found: tuple[Part, ...]) -> list[str]:
+    """Names of the parts that are not what was recorded."""
+    return [part.name for part in found if part.recorded != part.rebuilt]
