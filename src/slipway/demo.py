@@ -109,7 +109,8 @@ SHIP = (
 )
 TRACK = Step("track what has arrived", "dvc add --quiet data", "data.dvc")
 PUSH = Step("push", "git push --quiet origin HEAD:main", "`git log`")
-DATA = (TRACK, Step("commit", 'git commit --quiet -am "Add May, and June to the 15th"', "data.dvc"), PUSH)
+STORE = Step("send it to the remote", "dvc push --quiet data.dvc", "build/demo/remote")
+DATA = (TRACK, STORE, Step("commit", 'git commit --quiet -am "Add May, and June to the 15th"', "data.dvc"), PUSH)
 LEAK = (
     Step(
         "train on the delay at departure",
@@ -122,6 +123,7 @@ LEAK = (
 AGAIN = (
     Step("try again, on new data", "git switch --quiet --create retrain", "`git branch`"),
     TRACK,
+    STORE,
     TRAIN,
     Step("commit", 'git commit --quiet -am "Add the rest of June, and July"', "`git show`, a new model", by=COLLEAGUE),
     Step("refused: its recipe is quarantined", "slipway gate", "build/gate.json, `slipway quarantine list`", ends=1),
@@ -179,6 +181,11 @@ def rollback(version: str) -> Step:
         f'slipway rollback --to {version} --why "the desk asks for the model of April"',
         "releases/, the annotation slipway.dev/rollback in k8s/rendered/production",
     )
+
+
+def rebuilding(version: str) -> Step:
+    """Make a release anew, from its commit and the data of the remote alone."""
+    return Step("make it anew, and compare", f"slipway rebuild {version}", "`slipway rebuild --help`", shown=True)
 
 
 def told(scene: Scene) -> str:

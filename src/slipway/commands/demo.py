@@ -84,7 +84,7 @@ def _play(place: Place, source: Repository, seed: int, *, short: bool, keep: boo
     with scenes.relay():
         if not short:
             place.headline("2 · new data", "May, and June to the 15th; live: 16 to 30 June")
-            scenes.new_data()
+            better = scenes.new_data()
         place.headline("3 · a leak", "one line makes the delay at departure a feature; live, nobody knows it yet")
         leaked = scenes.leak()
         if not short:
@@ -95,6 +95,9 @@ def _play(place: Place, source: Repository, seed: int, *, short: bool, keep: boo
             scenes.twin()
             place.headline("5 · the way back", "a person's word, in seconds, against no evidence at all")
             scenes.rollback(first)
+    if not short:
+        place.headline("6 · the same bytes", "the release of scene 2 once more: another folder, its commit, its data")
+        place.play(story.rebuilding(better))
     files.write_record(place.result, demo_facts.collect(place))
     place.headline("the end", "asked of Git, MLflow and the ledger")
     for step in story.ending(short=short):

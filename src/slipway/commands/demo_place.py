@@ -53,6 +53,11 @@ class Place:
         return self.root / "clone"
 
     @property
+    def remote(self) -> Path:
+        """The DVC remote that the data are pulled from, and sent to."""
+        return self.root / "remote"
+
+    @property
     def relay(self) -> Path:
         """The relay's own clone."""
         return self.root / "relay"
@@ -92,6 +97,9 @@ class Place:
         origin.git("symbolic-ref", "HEAD", "refs/heads/main")
         for clone in (self.clone, self.relay):
             origin.git("clone", "--quiet", str(self.origin), str(clone))
+        # In place of the remote that the repository has in itself: what arrives is sent there, and no commit of it.
+        shutil.copytree(self.clone / "sample-remote", self.remote)
+        files.write_text(self.clone / ".dvc/config.local", "['remote \"sample\"']\n    url = ../../remote\n")
         (self.root / "spool").mkdir()
         secret = {"url": self.ledger, "keys": token_hex(32), "credentials": token_hex(32)}
         files.write_texts(self.secrets, secret)

@@ -42,14 +42,14 @@ class Scenes:
         self.place.play(story.promotion(version))
         return version
 
-    def new_data(self) -> None:
-        """More months arrive, and a better model is promoted."""
+    def new_data(self) -> str:
+        """More months arrive, and a better model is promoted; returns its version."""
         self._arrive(story.MONTHS[:2], until=story.HALF)
         for step in (*story.DATA, story.TRAIN):
             self.place.play(step)
         self._commit_lock()
         self._release()
-        self._canary("canary, beside the champion", "promoted")
+        return self._canary("canary, beside the champion", "promoted")
 
     def leak(self) -> str:
         """What is known only later becomes a feature, every gate lets it pass, and the truth does not."""
@@ -70,10 +70,10 @@ class Scenes:
 
     def again(self) -> None:
         """The same recipe on new data is another model, and is refused all the same."""
-        switch, track, train, commit, gate = story.AGAIN
+        switch, *following = story.AGAIN
         self.place.play(switch)
         self._arrive(story.MONTHS[1:])
-        for step in (track, train, commit, gate):
+        for step in following:
             self.place.play(step)
         decided = files.read_record(GateDecision, self.place.clone / "build/gate.json")
         red = [check.name for check in decided.checks if check.passed is False]
