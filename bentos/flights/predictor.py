@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+import whole
 from contract import Flight
 from slipway import digests, features, records, schema
 from slipway.adapters.onnx import Scorer
@@ -21,17 +22,19 @@ class Predictor:
     """A verified model. `bundle` and `info` say where it comes from."""
 
     def __init__(self, folder: Path) -> None:
-        """Open `folder`/bundle.json and `folder`/model/.
+        """Open `folder`/bundle.json and `folder`/model/, in the bento above.
 
         Raises:
-            Rejected: the model is not the one that the bundle names, or was made for other features or requests.
+            Rejected: the model is not the one that the bundle names, or was made for other features or requests; or a
+                file of the bento is not as it was released.
             Broken: a file is missing or cannot be read.
 
         """
         content = _read(folder / "model" / "model.onnx")
         self.bundle = _record(Bundle, folder / "bundle.json")
         self.info = _record(ModelInfo, folder / "model" / "model.json")
-        check(content, self.bundle, self.info)
+        check(content, self.bundle, self.info)  # first, as it can say which file is wrong
+        whole.check(folder.parent)
         self._scorer = Scorer(content)
         self._encode = features.row_encoder(Flight.__struct_fields__)
 

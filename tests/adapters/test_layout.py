@@ -25,11 +25,11 @@ import sys, zlib
 from pathlib import Path
 del zlib.compress, zlib.compressobj  # deflate is not needed, so no build of it can matter
 from slipway import oci, digests
-from slipway.adapters import files, layout
+from slipway.adapters import layout, tree
 from slipway.records import RuntimeLock
 lock = RuntimeLock(platform="linux/amd64", repository=None, manifest_digest=digests.of_bytes(b""), layers=(),
     config={"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}})
-tar = oci.layer(files.read_tree(Path("tree")), "home/bento")
+tar = oci.layer(tree.read(Path("tree")), "home/bento")
 image = oci.append(lock, tar, created_by="test", env={"A": "1"}, labels={"v": "1"}, workdir="/home/bento")
 layout.write(Path("image"), image, "v1")
 print(image.digest)

@@ -16,8 +16,9 @@ from tests.conftest import ROOT
 from live import bundles
 from slipway import digests, oci, records
 from slipway.adapters import files, layout
+from slipway.adapters import tree as bento
 from slipway.commands import shelf
-from slipway.commands.package import BUNDLE, PREFIX
+from slipway.commands.package import BENTO, BUNDLE
 from slipway.manifests import tree
 from slipway.records import (
     Bundle,
@@ -60,12 +61,11 @@ class Repository:
 
     def package(self, version: str) -> Package:
         """Make the champion's image of another version, and say that it was packaged last."""
-        content = {f"bento/{path}": found for path, found in files.read_tree(self.champion).items()}
-        name = BUNDLE.removeprefix(f"{PREFIX}/")
+        content, name = dict(bento.read(self.champion)), BUNDLE.removeprefix(f"{BENTO}/")
         bundle = msgspec.structs.replace(records.loads(Bundle, content[name][0], name), version=version)
         content[name] = (records.dumps(bundle).encode(), False)
         lock = files.read_record(RuntimeLock, ROOT / "bentos/flights/runtime.lock.json")
-        image = oci.append(lock, oci.layer(content, PREFIX), created_by="test", env={}, labels={}, workdir="/")
+        image = oci.append(lock, oci.layer(content, BENTO), created_by="test", env={}, labels={}, workdir="/")
         layout.write(self.root / "build/images" / version, image, version)
         made = Package(bundle=bundle, bento_digest=digests.of_tree(content), image_digest=image.digest)
         files.write_record(self.root / "build/package.json", made)

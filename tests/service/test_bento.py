@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway import digests
-from slipway.adapters import bento, files
+from slipway.adapters import bento, files, tree
 from slipway.errors import Broken
 from slipway.records import Bundle
 
@@ -48,7 +48,7 @@ def test_two_builds_are_the_same_tree(built: Path, model: Path, tmp_path: Path) 
     command = [sys.executable, "-c", ELSEWHERE, *map(str, arguments)]
     subprocess.run(command, env=environment, umask=0o077, cwd=tmp_path, check=True)
 
-    assert digests.of_tree(files.read_tree(tmp_path / "out")) == digests.of_tree(files.read_tree(built))
+    assert digests.of_tree(tree.read(tmp_path / "out")) == digests.of_tree(tree.read(built))
     modes = {path.relative_to(tmp_path / "out"): path.stat().st_mode for path in (tmp_path / "out").rglob("*")}
     assert modes == {path.relative_to(built): path.stat().st_mode for path in built.rglob("*")}
 
@@ -56,7 +56,7 @@ def test_two_builds_are_the_same_tree(built: Path, model: Path, tmp_path: Path) 
 def test_nothing_of_the_machine_is_in_the_tree(built: Path) -> None:
     """No path of this checkout, of a temporary folder or of a home, no host name, no time of the build."""
     foreign = [str(ROOT), "/tmp/", str(Path.home()), os.uname().nodename, "slipway-bento-"]  # noqa: S108  # looked for
-    for path, (content, _) in files.read_tree(built).items():
+    for path, (content, _) in tree.read(built).items():
         assert not path.endswith(".pyc")
         for text in foreign:
             assert text.encode() not in content, (path, text)
@@ -74,7 +74,7 @@ def test_it_holds_all_that_the_service_imports(built: Path) -> None:
 def test_one_changed_byte_is_another_digest(built: Path, model: Path, tmp_path: Path) -> None:
     """The version, and so any byte of the lineage, is part of the digest."""
     other = build(model, tmp_path / "bento", version="1.2.4")
-    assert digests.of_tree(files.read_tree(other)) != digests.of_tree(files.read_tree(built))
+    assert digests.of_tree(tree.read(other)) != digests.of_tree(tree.read(built))
 
 
 def test_pins_are_the_lock_without_its_hashes() -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from slipway import digests, features
-from slipway.adapters import files, onnx
+from slipway.adapters import files, onnx, tree
 from slipway.errors import Broken, Rejected
 from slipway.records import Metrics, ModelInfo, Split
 
@@ -59,7 +59,7 @@ def test_same_inputs_give_the_same_bytes(trained: Any, make_project: Callable[[]
     again = make_project().run()
 
     for name in ("splits", "model", "plots"):
-        first, second = (files.read_tree(project.root / "artifacts" / name) for project in (trained, again))
+        first, second = (tree.read(project.root / "artifacts" / name) for project in (trained, again))
         assert first == second
     assert (trained.root / "artifacts/metrics.json").read_bytes() == (
         again.root / "artifacts/metrics.json"

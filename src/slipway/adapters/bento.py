@@ -30,6 +30,7 @@ MODULES = (
     "adapters/ledger/schema.py",
     "adapters/onnx.py",
     "adapters/spool.py",
+    "adapters/tree.py",
     "digests.py",
     "errors.py",
     "features.py",
@@ -40,6 +41,7 @@ MODULES = (
 )
 """What the service imports from this package; a test serves a bento that holds nothing else."""
 EPOCH = "1970-01-01T00:00:00+00:00"
+UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1"}  # a bento stays as it was released: the service compares its digest
 READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
@@ -116,7 +118,7 @@ def serving(bento: Path, port: int, **variables: str) -> Iterator[str]:
     _free(port)
     with tempfile.TemporaryDirectory(prefix="slipway-serve-") as temporary:
         log, home = Path(temporary, "log"), Path(temporary, "home")
-        environment = os.environ | SILENT | variables
+        environment = os.environ | SILENT | UNWRITTEN | variables
         with log.open("wb") as stream, ExitStack() as stack:
             if environment.get("SLIPWAY_LEDGER"):  # first begun, last ended
                 stack.enter_context(_running(ship_command(bento), environment, stream))
@@ -205,4 +207,4 @@ def _bentoml(*arguments: str) -> list[str]:
 def home_environment(home: Path) -> dict[str, str]:
     """Our environment, for BentoML: with a home of its own, and silent."""
     home.mkdir(parents=True, exist_ok=True)
-    return os.environ | SILENT | {"BENTOML_HOME": str(home.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | SILENT | UNWRITTEN | {"BENTOML_HOME": str(home.resolve())}

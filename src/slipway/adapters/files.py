@@ -91,24 +91,6 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def read_tree(root: Path) -> dict[str, tuple[bytes, bool]]:
-    """Read a folder as relative POSIX path -> (content, executable).
-
-    Raises:
-        Broken: it holds a link or a special file, or no file at all.
-
-    """
-    tree: dict[str, tuple[bytes, bool]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_symlink() or not (path.is_dir() or path.is_file()):
-            raise Broken(f"{path} is not a regular file", "Only files and folders can be digested; remove it.")
-        if path.is_file():
-            tree[path.relative_to(root).as_posix()] = (path.read_bytes(), bool(path.stat().st_mode & 0o100))
-    if not tree:
-        raise Broken(f"{root} holds no file", "Run the step that makes it first.")
-    return tree
-
-
 def read_matching(root: Path, patterns: Iterable[str]) -> dict[str, bytes]:
     """Read the files under `root` that match one of the globs, by relative POSIX path."""
     found = (path for pattern in patterns for path in root.glob(pattern))

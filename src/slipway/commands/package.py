@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from slipway import oci, recipe, releases
-from slipway.adapters import dvc, files, layout
+from slipway.adapters import dvc, files, layout, tree
 from slipway.adapters.git import Repository
 from slipway.commands import BUILD, MODEL, Json, Root, emit, progress, shelf
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 
 SERVICE = Path("bentos/flights")
 PREFIX = "home/bento"
-BUNDLE = f"{PREFIX}/bento/src/bundle.json"
+BENTO = f"{PREFIX}/bento"
+BUNDLE = f"{BENTO}/src/bundle.json"
 
 
 def package(
@@ -52,11 +53,11 @@ def build(root: Path, bundle: Bundle) -> Package:
 
     with files.new_folder(root / BUILD / "bentos" / bundle.version) as folder:
         bento.build(root / SERVICE, root / MODEL, root / "requirements/serving.txt", bundle, folder / "bento")
-        tree = files.read_tree(folder)
+        content = tree.read(folder / "bento")
     lock = files.read_record(RuntimeLock, root / SERVICE / "runtime.lock.json")
     image = oci.append(
         lock,
-        oci.layer(tree, PREFIX),
+        oci.layer(content, BENTO),
         created_by=f"slipway package {bundle.version}",
         env={},
         labels={
@@ -66,7 +67,7 @@ def build(root: Path, bundle: Bundle) -> Package:
         workdir=f"/{PREFIX}",
     )
     layout.write(root / BUILD / "images" / bundle.version, image, bundle.version)
-    made = Package(bundle=bundle, bento_digest=digests.of_tree(tree), image_digest=image.digest)
+    made = Package(bundle=bundle, bento_digest=digests.of_tree(content), image_digest=image.digest)
     files.write_record(root / BUILD / "package.json", made)
     return made
 

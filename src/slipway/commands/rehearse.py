@@ -26,7 +26,7 @@ from slipway.commands import (
     shelf,
 )
 from slipway.commands.options import Environment
-from slipway.commands.package import BUNDLE, PREFIX
+from slipway.commands.package import BENTO, BUNDLE
 from slipway.commands.rehearse_play import Play, Side
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
@@ -201,7 +201,7 @@ def _side(root: Path, version: str, into: Path) -> Side:
     bundle = files.read_record(Bundle, into / BUNDLE)
     if bundle.version != version:
         raise Rejected(f"the image of {version} holds {bundle.version}", f"releases/{version}.json is wrong.")
-    return Side(version, digest, into / PREFIX / "bento")
+    return Side(version, digest, into / BENTO)
 
 
 def _rows(folder: Path, first: str | None, last: str | None) -> list[Flight]:

@@ -9,7 +9,7 @@ import typer
 
 from slipway.adapters import files, layout
 from slipway.commands import BUILD, Root, console, shelf
-from slipway.commands.package import BUNDLE, PREFIX
+from slipway.commands.package import BENTO, BUNDLE
 from slipway.errors import Broken, Rejected
 from slipway.records import Bundle
 
@@ -42,7 +42,7 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as folder:
         image = Path(folder, "image")
         _unpack(root, version, image)
-        with bento.serving(image / PREFIX / "bento", port) as address:
+        with bento.serving(image / BENTO, port) as address:
             console.print(f"serving [bold]{version}[/] at {address}")
             until_ended(address)
             console.print("stopped")
