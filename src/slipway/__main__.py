@@ -37,8 +37,10 @@ from slipway.commands import (
     rollback,
     runtime,
     serve,
+    sign,
     status,
     track,
+    verify,
 )
 from slipway.errors import Broken, SlipwayError
 
@@ -68,6 +70,8 @@ for verb in (
     gate.gate,
     register.register,
     package.package,
+    sign.sign,
+    verify.verify,
     push.push,
     release.release,
     promote.promote,

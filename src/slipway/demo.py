@@ -103,7 +103,8 @@ TRAIN = Step("validate, prepare, train, evaluate", "dvc repro", "artifacts/metri
 FIRST_GATE = Step("decide: there is no champion yet", "slipway gate --first", "build/gate.json")
 GATE = Step("decide: against the champion", "slipway gate", "build/gate.json")
 SHIP = (
-    Step("build the bento and its image", "slipway package", "build/package.json, build/images"),
+    Step("build bento, image and model card", "slipway package", "build/package.json, build/images; `slipway card`"),
+    Step("sign them, and where they come from", "slipway sign", "build/attestation.sigstore.json, `slipway verify`"),
     Step("register the model as challenger", "slipway register", f"`{UI}`, Models"),
     Step("release: one commit, pushed", "slipway release", "`git log`, releases/, k8s/rendered/production"),
 )
@@ -186,6 +187,20 @@ def rollback(version: str) -> Step:
 def rebuilding(version: str) -> Step:
     """Make a release anew, from its commit and the data of the remote alone."""
     return Step("make it anew, and compare", f"slipway rebuild {version}", "`slipway rebuild --help`", shown=True)
+
+
+def refusals(stable: str, left: str) -> tuple[Step, ...]:
+    """Everybody who must see that a signed statement was changed, and what he says."""
+    ways = (
+        ("verify", f"slipway verify {stable}"),
+        ("gate: the champion", "slipway gate"),
+        ("register", "slipway register"),
+        ("release", "slipway release --supersede"),
+        ("the check of a pull request", "slipway manifests check"),
+        ("rollback", f'slipway rollback --to {left} --why "who changes statements wants it"'),
+        ("serve", f"slipway serve --release {stable}"),
+    )
+    return tuple(Step(title, command, "attestations/", ends=1) for title, command in ways)
 
 
 def told(scene: Scene) -> str:

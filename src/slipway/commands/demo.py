@@ -4,7 +4,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from slipway.commands import Json, Root, console, demo_place, emit, progress
 from slipway.commands.demo_place import FOLDER, Place
 from slipway.demo import DemoResult
 from slipway.errors import Broken, Rejected
+
+if TYPE_CHECKING:
+    from slipway.commands.demo_scenes import Scenes
 
 
 def demo(
@@ -73,6 +76,27 @@ def _play(place: Place, source: Repository, seed: int, *, short: bool, keep: boo
     started = time.monotonic()
     place.set_up(source)
     scenes = Scenes(place, seed)
+    with scenes.sigstore():
+        _tell(place, scenes, short=short)
+    files.write_record(place.result, demo_facts.collect(place))
+    place.headline("the end", "asked of Git, MLflow and the ledger")
+    for step in story.ending(short=short):
+        place.play(step)
+    took = f"{time.monotonic() - started:.0f} s"
+    place.say(f"\n[bold]{took}[/] {place.result} holds it; the canary that was aborted: {place.root / 'leak.html'}")
+    if keep:
+        from slipway.commands.serve import until_ended
+
+        version = files.read_record(DemoResult, place.result).version
+        with demo_asking.service(place, version, demo_place.AFTER) as address:
+            place.say(f"Serving {version} at {address} until Ctrl-C.")
+            until_ended(address)
+            place.say("stopped")
+
+
+def _tell(place: Place, scenes: "Scenes", *, short: bool) -> None:
+    from slipway.commands import demo_asking, demo_facts
+
     place.headline("1 · the first release", "trained on January to March, tested on April; nothing to compare with")
     first = scenes.first_release()
     with demo_asking.service(place, first) as address:
@@ -98,17 +122,5 @@ def _play(place: Place, source: Repository, seed: int, *, short: bool, keep: boo
     if not short:
         place.headline("6 · the same bytes", "the release of scene 2 once more: another folder, its commit, its data")
         place.play(story.rebuilding(better))
-    files.write_record(place.result, demo_facts.collect(place))
-    place.headline("the end", "asked of Git, MLflow and the ledger")
-    for step in story.ending(short=short):
-        place.play(step)
-    took = f"{time.monotonic() - started:.0f} s"
-    place.say(f"\n[bold]{took}[/] {place.result} holds it; the canary that was aborted: {place.root / 'leak.html'}")
-    if keep:
-        from slipway.commands.serve import until_ended
-
-        version = files.read_record(DemoResult, place.result).version
-        with demo_asking.service(place, version, demo_place.AFTER) as address:
-            place.say(f"Serving {version} at {address} until Ctrl-C.")
-            until_ended(address)
-            place.say("stopped")
+        place.headline("7 · a lie", "in a copy of all this, somebody changes what was signed, and pushes it")
+        scenes.tampered(first, better)

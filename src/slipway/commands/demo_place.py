@@ -1,6 +1,7 @@
 """Where the demo plays: a bare origin, a clone of it, and the processes that it starts, of which none outlives it."""
 
 import fcntl
+import json
 import os
 import shlex
 import shutil
@@ -23,6 +24,7 @@ from slipway.errors import Broken
 
 FOLDER = Path("build/demo")
 POD, AFTER = "demo", "after"  # as the ledger knows the service that is asked by hand, in the story and after it
+SIGNER = "environment.json"
 GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -83,6 +85,11 @@ class Place:
         return f"sqlite:///{self.root / 'ledger.db'}"
 
     @property
+    def sigstore(self) -> Path:
+        """The folder of the Sigstore that releases are signed with."""
+        return self.root / "sigstore"
+
+    @property
     def tracking_uri(self) -> str:
         """The registry of models."""
         return f"sqlite:///{self.root / 'mlflow.db'}"
@@ -115,7 +122,16 @@ class Place:
             "SLIPWAY_ENVIRONMENT": "production",
             "SLIPWAY_POD": POD,
         }
-        return {**os.environ, **identity(by), **code, **pod, **self.mark}
+        return {**os.environ, **identity(by), **code, **pod, **self._platform(folder), **self.mark}
+
+    def _platform(self, folder: Path) -> dict[str, str]:
+        """What the platform of a workflow gives a run: a token that says for which commit it runs."""
+        path = self.sigstore / SIGNER
+        if not path.exists():
+            return {}
+        given: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        run = f"{given['ACTIONS_ID_TOKEN_REQUEST_URL']}?sha={Repository(folder).head()}"
+        return given | {"ACTIONS_ID_TOKEN_REQUEST_URL": run}
 
     def say(self, text: str) -> None:
         """Tell something; a digest on two lines cannot be copied."""

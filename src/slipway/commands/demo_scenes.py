@@ -1,19 +1,22 @@
 """The scenes of the demo: what arrives, who changes what, and how each release ends."""
 
+import base64
+import json
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from secrets import token_hex
 
+from slipway import attestation, releases
 from slipway import demo as story
-from slipway import releases
 from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import agreed, demo_facts, progress, shelf
-from slipway.commands.demo_place import Place
+from slipway.commands.demo_place import SIGNER, Place
 from slipway.demo import Step
 from slipway.errors import Broken
 from slipway.records import GateDecision
@@ -103,6 +106,42 @@ class Scenes:
         self._tell("restored")
         self.place.say(f"  none of {sum(arm.requests for arm in seen):,} requests failed")
 
+    def tampered(self, stable: str, left: str) -> None:
+        """Somebody who may write to Git and to build/ changes the signed statements: who looks at them refuses."""
+        place = replace(self.place, root=self.place.root / "tampered")
+        shutil.copytree(self.place.clone, place.clone, symlinks=True)
+        shutil.copytree(self.place.origin, place.origin)
+        shutil.copy(self.place.root / "mlflow.db", place.root)
+        place.sigstore.mkdir()
+        shutil.copy(self.place.sigstore / SIGNER, place.sigstore)
+        repository = Repository(place.clone)
+        repository.git("remote", "set-url", "origin", str(place.origin))
+        for path in (
+            place.clone / "build/attestation.sigstore.json",
+            *place.clone.glob("attestations/*.sigstore.json"),
+        ):
+            _lie(path)
+        repository.publish(["attestations"], "Change what was signed")
+        for step in story.refusals(stable, left):
+            place.play(step)
+
+    @contextmanager
+    def sigstore(self) -> Iterator[None]:
+        """Run the Sigstore, and the platform that gives tokens, in place of GitHub and the public ones."""
+        command, started = (
+            f"python -m slipway.services.loopback_sigstore --folder {self.place.sigstore}",
+            time.monotonic(),
+        )
+        with self.place.background(command, self.place.clone, "sigstore.log") as process:
+            while not (self.place.sigstore / SIGNER).exists():
+                if process.poll() is not None or time.monotonic() - started > RECORDED_SECONDS:
+                    raise Broken("the Sigstore of the demo does not start", f"Read {self.place.root / 'sigstore.log'}.")
+                time.sleep(0.05)
+            self.place.say(
+                "[dim]Signed with a Sigstore of this machine: it shows the way, and proves not who signed.[/]"
+            )
+            yield
+
     @contextmanager
     def relay(self) -> Iterator[None]:
         """Run the relay beside what follows: in a clone of its own, with the rehearsals as its cluster."""
@@ -185,3 +224,14 @@ class Scenes:
                     compression_level=19,
                     statistics=False,
                 )
+
+
+def _lie(path: Path) -> None:
+    """Have a signed statement say that another model was released."""
+    bundle = json.loads(path.read_text(encoding="utf-8"))
+    envelope = bundle["dsseEnvelope"]
+    said = json.loads(base64.b64decode(envelope["payload"]))
+    model = next(one for one in said["subject"] if one["name"] == attestation.MODEL)
+    model["digest"]["sha256"] = 64 * "0"
+    envelope["payload"] = base64.b64encode(json.dumps(said).encode()).decode()
+    files.write_text(path, json.dumps(bundle))

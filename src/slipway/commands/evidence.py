@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING
 
 from slipway import digests, quarantine, recipe
 from slipway.adapters import files
-from slipway.commands import METRICS, MODEL
-from slipway.commands.agreed import Agreed
+from slipway.adapters.git import Repository
+from slipway.changes import State
+from slipway.commands import METRICS, MODEL, agreed, verifying
 from slipway.errors import Broken, Rejected
 from slipway.gate import Candidate, Incomparable, Policy, decide
 from slipway.params import Evaluate
 from slipway.records import Comparison, GateDecision, Metrics, ModelInfo, Part
 
 if TYPE_CHECKING:
+    from slipway.adapters.mlflow import Version
     from slipway.adapters.onnx import Scorer
 
 ROUNDS, CALLS = 5, 200
 
 
 def judge(
-    root: Path, tracking_uri: str | None, policy: Policy, agreed: Agreed, problems: tuple[str, ...], *, first: bool
+    repository: Repository, tracking_uri: str | None, policy: Policy, problems: tuple[str, ...], *, first: bool
 ) -> GateDecision:
     """Gather the facts about artifacts/ and the champion, and decide; `problems` are those that DVC sees.
 
-    What is quarantined stands in what everybody `agreed` on.
+    What is quarantined, and which champion was signed, stands in what everybody agreed on.
 
     Raises:
         Rejected: there is no model, or not the one that its record is about; or the champion was changed.
@@ -33,6 +35,7 @@ def judge(
     """
     from slipway.adapters import mlflow, onnx
 
+    root, main = repository.root, agreed.newest(repository).state()
     folder = root / MODEL
     if not (folder / "model.onnx").exists():
         raise Rejected(f"there is no model: {folder / 'model.onnx'} does not exist", "Run `dvc repro`.")
@@ -46,18 +49,19 @@ def judge(
         metrics=metrics,
         latency_ms=latency(scorer, len(info.features)),
         model_bytes=len(content),
-        barred=barred(root, info, agreed),
+        barred=barred(root, info, main),
         problems=(*problems, *complaint),
     )
-    champion = _champion(root, mlflow.address(root, tracking_uri), candidate, scorer, policy.evaluate)
+    uri = mlflow.address(root, tracking_uri)
+    crowned = mlflow.champion(uri)
+    champion = _compared(repository, main, uri, crowned, candidate, scorer, policy.evaluate) if crowned else None
     return decide(candidate, champion, policy, first=first)
 
 
-def barred(root: Path, info: ModelInfo, agreed: Agreed) -> tuple[str, ...]:
+def barred(root: Path, info: ModelInfo, main: State) -> tuple[str, ...]:
     """Say why the model at hand, or the recipe that made it, must not be released again."""
     made_by = recipe.digest(files.read_matching(root, recipe.PATTERNS))
     asked: dict[Part, str] = {"model": info.model_digest, "recipe": made_by}
-    main = agreed.state()
     return quarantine.reasons(main.quarantine, asked, main.releases)
 
 
@@ -83,19 +87,38 @@ def read_metrics(path: Path) -> tuple[Metrics | None, tuple[str, ...]]:
         return None, (error.what,)
 
 
-def _champion(
-    root: Path, uri: str, candidate: Candidate, scorer: "Scorer", evaluate: Evaluate
-) -> Comparison | Incomparable | None:
+def _compared(  # noqa: PLR0917
+    repository: Repository,
+    main: State,
+    uri: str,
+    crowned: "Version",
+    candidate: Candidate,
+    scorer: "Scorer",
+    evaluate: Evaluate,
+) -> Comparison | Incomparable:
     import polars as pl
 
     from slipway.adapters import mlflow, onnx
     from slipway.compare import compare
 
-    version = mlflow.champion(uri)
-    if version is None:
-        return None
     if candidate.problems:
-        return Incomparable(version.model_digest, "it is not certain what the candidate is")
-    info, content = mlflow.download(uri, version)
-    test = pl.read_parquet(root / "artifacts/splits/test.parquet")
-    return compare(test, scorer.score, (info, version.version, onnx.Scorer(content).score), evaluate)
+        return Incomparable(crowned.model_digest, "it is not certain what the candidate is")
+    info, content = mlflow.download(uri, crowned)
+    try:
+        _require_signed(repository, main, crowned, content)
+    except Rejected as error:
+        return Incomparable(crowned.model_digest, error.what)
+    test = pl.read_parquet(repository.root / "artifacts/splits/test.parquet")
+    return compare(test, scorer.score, (info, crowned.version, onnx.Scorer(content).score), evaluate)
+
+
+def _require_signed(repository: Repository, main: State, crowned: "Version", content: bytes) -> None:
+    """See that what the registry gave as the champion is, byte for byte, part of a release that was signed."""
+    having = [one for one in main.releases.values() if one.package.bundle.model_digest == crowned.model_digest]
+    if not having:
+        raise Rejected(f"no release of main has the model {crowned.model_digest}", "Crown a released model.")
+    signed = verifying.released(repository, having[-1]).statement.lineage.bento
+    found = {"model.onnx": digests.of_bytes(content), "model.json": crowned.tags["info_digest"]}
+    for name, digest in found.items():
+        if signed[f"src/model/{name}"].digest != digest:
+            raise Rejected(f"the champion's {name} is not the one that was signed", "Restore the registry's files.")

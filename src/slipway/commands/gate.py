@@ -11,7 +11,7 @@ from rich.table import Table
 from slipway import params, releases, report
 from slipway.adapters import dvc, files
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import DECISION, METRICS, MODEL, Json, Root, TrackingUri, agreed, emit, progress, shelf
+from slipway.commands import DECISION, METRICS, MODEL, Json, Root, TrackingUri, emit, progress, shelf
 from slipway.commands.evidence import judge, read_metrics
 from slipway.errors import Broken, Rejected
 from slipway.gate import Policy
@@ -34,12 +34,12 @@ def gate(
 ) -> None:
     """Decide whether the trained model may be registered and released, and say why.
 
-    It is held to the floors of `gate` in params.yaml, and must not be worse than the champion of the registry on the
-    same unseen flights. `gate` and `evaluate` are read from the base commit, so that no change can judge itself:
-    origin/main; once the change is there, the commit that the recorded stable of production was made from. Before the
-    first release there is none, and HEAD decides. A model or a recipe that is quarantined on origin/main, as it was
-    fetched last, is refused whatever else is said of it. The decision is written to build/gate.json; the exit code is 0
-    when the model is accepted, 1 when not.
+    It is held to the floors of `gate` in params.yaml, and must not be worse than the champion of the registry on
+    the same unseen flights; that one must be signed. `gate` and `evaluate` are read from the base commit, so that
+    no change can judge itself: origin/main; once the change is there, the commit that the recorded stable of
+    production was made from. Before the first release there is none, and HEAD decides. A model or a recipe that is
+    quarantined on origin/main, as it was fetched last, is refused whatever else is said of it. The decision is
+    written to build/gate.json; the exit code is 0 when the model is accepted, 1 when not.
 
     Examples:
     ```sh
@@ -54,7 +54,7 @@ def gate(
     with progress.status("gathering what is known of the model"):
         problems = dvc.stale(repository.root, "evaluate")
     with progress.status("comparing with the champion"):
-        decided = judge(repository.root, tracking_uri, policy, agreed.newest(repository), problems, first=first)
+        decided = judge(repository, tracking_uri, policy, problems, first=first)
     files.write_record(repository.root / DECISION, decided)
     if markdown is not None:
         info = files.read_record(ModelInfo, repository.root / MODEL / "model.json")

@@ -1,33 +1,24 @@
 """`slipway register`: the accepted model becomes a version in MLflow, and the challenger."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from slipway import digests, releases
+from slipway import digests
 from slipway.adapters import dvc, files
 from slipway.adapters.git import Repository
-from slipway.commands import BUILD, DECISION, METRICS, MODEL, Json, Root, TrackingUri, emit, progress, shelf
+from slipway.commands import DECISION, METRICS, MODEL, Json, Root, TrackingUri, emit, progress, verifying
 from slipway.commands.track import note, tags
+from slipway.commands.verifying import Verified
 from slipway.errors import Rejected
-from slipway.records import GateDecision, Metrics, ModelInfo, Package, Registered
+from slipway.records import GateDecision, Metrics, ModelInfo, Registered
 
 if TYPE_CHECKING:
     from slipway.adapters.mlflow import Version
     from slipway.adapters.onnx import Floats
 
 
-def register(
-    *,
-    version: Annotated[
-        str | None, typer.Option("--version", help="Of the release; by default that of the package, else the next.")
-    ] = None,
-    tracking_uri: TrackingUri = None,
-    root: Root = Path(),
-    as_json: Json = False,
-) -> None:
-    """Register the model that the gate has accepted, and give it the alias `challenger`.
+def register(*, tracking_uri: TrackingUri = None, root: Root = Path(), as_json: Json = False) -> None:
+    """Register the model that the gate has accepted and the workflow has signed; it gets the alias `challenger`.
 
     The version holds the model with signature and input example, and as tags where it comes from, what was measured,
     and the gate's decision. A model that is registered already keeps its version and tags.
@@ -35,7 +26,7 @@ def register(
     Examples:
     ```sh
     slipway register
-    slipway register --version 1.4.0
+    slipway register --json
     ```
     """
     from slipway.adapters import mlflow
@@ -44,12 +35,11 @@ def register(
     repository.require_clean()
     decided = admitted(repository.root)
     dvc.require(repository.root, "evaluate")
-    if version is not None:
-        releases.parse(version)
+    verified = _signed(repository, decided)
     uri = mlflow.address(repository.root, tracking_uri)
     with progress.status("registering the model"):
         found = mlflow.challenge(uri, decided.model_digest)
-        made = found or _register(repository, uri, decided, version)
+        made = found or _register(repository, uri, decided, verified)
     done = Registered(name=mlflow.NAME, version=made.version, model_digest=made.model_digest, new=found is None)
     how = "which was registered already, and keeps its tags" if found else f"and {mlflow.CHALLENGER}"
     emit(
@@ -78,16 +68,27 @@ def admitted(root: Path) -> GateDecision:
     return decided
 
 
-def _register(repository: Repository, uri: str, decided: GateDecision, version: str | None) -> "Version":
+def _signed(repository: Repository, decided: GateDecision) -> Verified:
+    """What was signed, if it is the model that the gate has accepted."""
+    verified = verifying.built(repository)
+    if verified.package.bundle.model_digest != decided.model_digest:
+        raise Rejected(
+            f"the gate has accepted {decided.model_digest}, signed was {verified.package.bundle.model_digest}",
+            "Run `slipway package` and `slipway sign` for the model at hand.",
+        )
+    return verified
+
+
+def _register(repository: Repository, uri: str, decided: GateDecision, verified: Verified) -> "Version":
     from slipway.adapters import mlflow
 
     root = repository.root
     model = files.read_record(ModelInfo, root / MODEL / "model.json")
-    about = tags(repository, model) | _about(root, decided, version or _version(root, decided.model_digest))
+    about = tags(repository, model) | _about(root, decided, verified)
     return mlflow.register(uri, note(repository, uri).run_id, root / MODEL, _example(root), about)
 
 
-def _about(root: Path, decided: GateDecision, version: str) -> dict[str, str]:
+def _about(root: Path, decided: GateDecision, verified: Verified) -> dict[str, str]:
     """What a version's tags say besides where the model comes from."""
     metrics = files.read_record(Metrics, root / METRICS)
     measured = {
@@ -95,23 +96,14 @@ def _about(root: Path, decided: GateDecision, version: str) -> dict[str, str]:
         for name, estimate in metrics.overall.items()
     }
     return measured | {
-        "version": version,
+        "version": verified.package.bundle.version,
+        "signed_by": verified.signed.run.invocation,
         "gate": "accepted, first" if decided.first else "accepted",
         "gate_base": decided.base,
         "gate_thresholds": decided.thresholds_digest,
         "test_window": f"{metrics.test.first} to {metrics.test.last}",
         "info_digest": digests.of_bytes(files.read_bytes(root / MODEL / "model.json")),
     }
-
-
-def _version(root: Path, model_digest: str) -> str:
-    """The version that the model was packaged as, or else the next one that is free."""
-    path = root / BUILD / "package.json"
-    if path.exists():
-        bundle = files.read_record(Package, path).bundle
-        if bundle.model_digest == model_digest:
-            return bundle.version
-    return releases.following(shelf.existing(root))
 
 
 def _example(root: Path) -> "Floats":

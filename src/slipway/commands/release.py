@@ -9,7 +9,7 @@ from slipway import manifests, oci, outcomes, records, releases
 from slipway.adapters import files, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
 from slipway.changes import Change, State
-from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, settling, shelf
+from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, settling, shelf, verifying
 from slipway.commands.options import Environment
 from slipway.commands.package import BUNDLE
 from slipway.errors import Rejected
@@ -62,7 +62,9 @@ def _packaged(repository: Repository, environment: str, at: str, *, supersede: b
     change = outcomes.propose(state, package, gate, environment=environment, at=at, supersede=supersede)
     _require_fit(repository.root, environment, state, package)
     message = settling.write(repository, change)
-    commit = repository.publish([f"k8s/rendered/{environment}", str(shelf.FOLDER)], message)
+    verifying.commit(repository.root, package.bundle.version)
+    paths = [f"k8s/rendered/{environment}", str(shelf.FOLDER), str(verifying.FOLDER)]
+    commit = repository.publish(paths, message)
     return change.release, commit
 
 
@@ -80,6 +82,7 @@ def _carried(
             )
         change = outcomes.carry(state, version, origin=before[0], environment=environment, at=at, supersede=supersede)
         if change is not None:
+            verifying.released(worktree, change.release)
             _require_fit(worktree.root, environment, state, change.release.package)
         return change
 
@@ -95,17 +98,18 @@ def gather(repository: Repository) -> tuple[Package, GateDecision]:
     """Read what is to be released, and hold it against the bytes and the commits that it speaks of.
 
     Raises:
-        Rejected: the checkout is not main, or the image at hand is not the one packaged, from a commit of main.
+        Rejected: the checkout is not main, or what is at hand is not what was packaged, gated and signed, from a commit
+            of main.
         Broken: nothing was packaged or gated.
 
     """
     repository.require_main()
     package = files.read_record(Package, repository.root / BUILD / "package.json")
     gate = files.read_record(GateDecision, repository.root / DECISION)
+    verified = verifying.built(repository)
+    verifying.require_same_gate(verified, gate)
     folder, again = repository.root / BUILD / "images" / package.bundle.version, "Run `slipway package` again."
     image, _ = layout.read(folder)
-    if image.digest != package.image_digest:
-        raise Rejected(f"the image at hand is {image.digest}, the package says {package.image_digest}", again)
     baked = oci.unpack(layout.read_blob(folder, image.layers[-1].digest))[BUNDLE][0]
     if records.loads(Bundle, baked, f"{BUNDLE} in the image") != package.bundle:
         raise Rejected("the image at hand is not made from what the package says", again)

@@ -8,7 +8,7 @@ import typer
 from slipway import outcomes, releases
 from slipway.adapters.git import Repository
 from slipway.changes import Change, State
-from slipway.commands import Json, Root, TrackingUri, emit, mirrors, settling
+from slipway.commands import Json, Root, TrackingUri, emit, mirrors, settling, verifying
 from slipway.commands.options import Environment, Why
 
 
@@ -23,6 +23,8 @@ def rollback(
 ) -> None:
     """Go back to an earlier promoted release, whatever the evidence says; what is in flight gives way.
 
+    Its signature is verified; nothing else can be in the way.
+
     Its manifests come back as they were, and the judge lets it pass in seconds. In production its model is the champion
     again. Does nothing where it is the stable already.
 
@@ -34,8 +36,11 @@ def rollback(
     """
     repository, at = Repository(root.resolve()), settling.now()
 
-    def decide(state: State, _worktree: Repository) -> Change | None:
-        return outcomes.rollback(state, to, environment=environment, at=at, why=why)
+    def decide(state: State, worktree: Repository) -> Change | None:
+        change = outcomes.rollback(state, to, environment=environment, at=at, why=why)
+        if change is not None:
+            verifying.released(worktree, change.release)
+        return change
 
     settled = settling.settle(repository, decide)
     again = f'slipway rollback --to {to} -e {environment} --why "..."'

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from slipway.adapters import files, layout
-from slipway.commands import BUILD, Root, console, shelf
+from slipway.adapters.git import Repository
+from slipway.commands import BUILD, Root, console, shelf, verifying
 from slipway.commands.package import BENTO, BUNDLE
 from slipway.errors import Broken, Rejected
 from slipway.records import Bundle
@@ -61,6 +62,7 @@ def _unpack(root: Path, version: str, into: Path) -> None:
             f"the image at hand is {facts.digest}, release {version} is {record.package.image_digest}",
             "Package that release's commit again, or pull its image.",
         )
+    verifying.released(Repository(root.resolve()), record)
     bundle = files.read_record(Bundle, into / BUNDLE)
     if bundle.version != version:
         raise Rejected(f"the image of release {version} holds {bundle.version}", f"releases/{version}.json is wrong.")

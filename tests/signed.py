@@ -1,0 +1,125 @@
+"""Signs in tests as the release workflow does: with a Sigstore of this machine, which lives as long as the tests do."""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+import requests
+from tests.conftest import ROOT
+
+from slipway import attestation, digests
+from slipway.adapters import files, sigstore
+from slipway.attestation import Lineage
+from slipway.card import words, writing
+from slipway.commands import verifying
+from slipway.records import Estimate, GateDecision, Metrics, ModelInfo, Package, RuntimeLock, SliceMetrics, Window
+
+SECONDS = 30
+WINDOW = Window(first="2013-04-01", last="2013-04-30", rows=1, late_share=0.2, coverage=1.0)
+SOME = Estimate(value=0.7, low=0.6, high=0.8)
+
+
+@cache
+def instance() -> dict[str, str]:
+    """Start it, once; what a signer on it must have in its environment."""
+    folder = Path(tempfile.mkdtemp(prefix="slipway-sigstore-"))
+    command = [sys.executable, "-m", "slipway.services.loopback_sigstore", "--folder", str(folder)]
+    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
+    atexit.register(process.kill)
+    deadline = time.monotonic() + SECONDS
+    while not (folder / "environment.json").exists():
+        assert process.poll() is None, "the loopback Sigstore has ended"
+        assert time.monotonic() < deadline, "the loopback Sigstore does not start"
+        time.sleep(0.05)
+    found: dict[str, str] = json.loads((folder / "environment.json").read_text())
+    return found
+
+
+def trusting() -> dict[str, str]:
+    """What a process needs that verifies."""
+    return {verifying.LOOPBACK: instance()[verifying.LOOPBACK]}
+
+
+def signing(commit: str, **claims: str) -> dict[str, str]:
+    """What a process needs that signs, in a run for a commit; other claims are GitHub's unless given."""
+    asked = "&".join(f"{name}={value}" for name, value in {"sha": commit, **claims}.items())
+    return instance() | {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{instance()['ACTIONS_ID_TOKEN_REQUEST_URL']}?{asked}"}
+
+
+def write(root: Path, package: Package, gate: GateDecision) -> None:
+    """Sign a package that was never built, and put statement and card where Git keeps them."""
+    card = _card(package)
+    paths = verifying.committed(package.bundle.version)
+    for path, text in zip(paths, (_bundle(package, gate, digests.of_bytes(card.encode())), card), strict=True):
+        files.write_text(root / path, text)
+
+
+@cache
+def _bundle(package: Package, gate: GateDecision, card: str) -> str:
+    variables = signing(package.bundle.source_commit)
+    asked = requests.get(
+        variables["ACTIONS_ID_TOKEN_REQUEST_URL"],
+        params={"audience": sigstore.AUDIENCE},
+        headers={"Authorization": f"bearer {variables['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"},
+        timeout=SECONDS,
+    )
+    token = asked.json()["value"]
+    run = sigstore.run_of(token)
+    lineage = Lineage(
+        package=package,
+        parent_model=gate.champion,
+        gate=gate,
+        metrics=_metrics(package.bundle.model_digest),
+        bento={},
+    )
+    said = attestation.statement(lineage, run, card=card, dependencies=(), byproducts=())
+    trust = sigstore.trust(Path(variables[verifying.LOOPBACK]).read_text(), "the tests' Sigstore")
+    return sigstore.sign(attestation.write(said), token, trust)
+
+
+def _metrics(model_digest: str) -> Metrics:
+    slices = tuple(SliceMetrics(by=by, group="some", rows=1, late_share=0.2, auc=SOME) for by in _words().fairness)
+    return Metrics(
+        model_digest=model_digest,
+        test=WINDOW,
+        confidence=0.95,
+        overall={"auc": SOME},
+        slices=slices,
+        importance={},
+    )
+
+
+def _card(package: Package) -> str:
+    model_digest = package.bundle.model_digest
+    info = ModelInfo(
+        model_digest=model_digest,
+        estimator="none",
+        request_version=1,
+        features=(),
+        threshold=0.2,
+        train=WINDOW,
+        validation_log_loss={},
+        parity=0.0,
+    )
+    return writing.write(
+        writing.Facts(
+            words=_words(),
+            package=package,
+            model=info,
+            metrics=_metrics(model_digest),
+            runtime=files.read_record(RuntimeLock, ROOT / "bentos/flights/runtime.lock.json"),
+            lock_name="requirements/serving.txt",
+            lock=(ROOT / "requirements/serving.txt").read_text(),
+        )
+    )
+
+
+@cache
+def _words() -> words.Words:
+    return words.parse(files.parse_yaml((ROOT / "bentos/flights/card.yaml").read_text(), "card.yaml"), "card.yaml")
