@@ -22,7 +22,9 @@ MODEL = ROOT / "artifacts" / "model"
 def fresh_bento() -> Iterator[Path]:
     """Yield a throw-away bento of artifacts/model, which the pipeline makes if it is not there."""
     if not (MODEL / "model.onnx").exists():
-        subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "train"], cwd=ROOT, check=True)
+        command = [sys.executable, "-m", "dvc", "repro", "train"]
+        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stdout + made.stderr
     info = files.read_record(ModelInfo, MODEL / "model.json")
     bundle = Bundle(
         version="0.0.0",

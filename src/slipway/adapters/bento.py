@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
@@ -172,7 +173,7 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  # a loopback address, made above
             return bool(response.status == 200)
-    except OSError:
+    except (OSError, HTTPException):  # somebody else has the port, and does not speak HTTP
         return False
 
 

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from secrets import token_hex
 
@@ -194,5 +195,5 @@ def _answers(url: str, timeout: float) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310  # a loopback address, made above
             return bool(response.status == 200)
-    except (OSError, ValueError):  # ValueError: whatever answers there, it is no HTTP
+    except (OSError, HTTPException, ValueError):  # somebody else has the port, and does not speak HTTP
         return False
