@@ -25,6 +25,7 @@ from slipway.commands import (
     judge_serve,
     manifests,
     package,
+    policy,
     promote,
     push,
     quarantine,
@@ -92,6 +93,7 @@ for name, about, verbs in (
         (judge_serve.serve, judge_plan.plan, judge_explain.explain),
     ),
     ("relay", "What became of a canary: have Git know it.", (relay_serve.serve,)),
+    ("policy", "Who may sign a release: say it to a cluster.", (policy.render,)),
     ("manifests", "What Argo CD applies: check it, and render it.", (manifests.check, manifests.render)),
     (
         "quarantine",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from slipway import manifests
 from slipway.adapters import files, kustomize
-from slipway.commands import Json, Root, emit, guarded, shelf
+from slipway.commands import Json, Root, emit, guarded, policy, shelf
 from slipway.errors import Rejected
 from slipway.manifests import delivery, tree
 from slipway.manifests.environment import Environment
@@ -36,6 +36,7 @@ def check(root: Root = Path(), *, as_json: Json = False) -> None:
     if len(environments) == len(tree.ENVIRONMENTS):
         objects = tree.objects(files.read_texts(root / "argocd", "*.yaml"))
         problems += [f"argocd: {problem}" for problem in delivery.check(objects, environments)]
+    problems += policy.faults(root)
     taken_back = guarded.problems(root)
     if problems or taken_back:
         remedies = ["Mend the sources, then `slipway manifests render`."] if problems else []
