@@ -21,6 +21,12 @@ from slipway.rollout.scaled import Probe
 PROBE = Probe(path="/", period=0.1, timeout=2.0, failures=2)
 SERVER = "import sys; from http.server import *; HTTPServer(('127.0.0.1', int(sys.argv[1])), {}).serve_forever()"
 FINE = SERVER.format("SimpleHTTPRequestHandler")
+STRANGER = r"""
+import socket, sys
+listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    listening.accept()[0].sendall(b"\xff\r\n\r\n")
+"""
 # A daemon of its own session, which ignores what it is asked for politely, as a worker of BentoML's may.
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 PARENT = f"""
@@ -81,6 +87,15 @@ def test_one_that_never_answers_is_never_ready(tmp_path: Path) -> None:
         until(lambda: one.address)
         time.sleep(1.5)
         assert (one.ready, one.restarts) == (False, 0)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_stranger_on_the_port_is_never_ready(tmp_path: Path) -> None:
+    """What it says is no HTTP, and ends no probing."""
+    with kept(tmp_path, STRANGER) as one:
+        until(lambda: one.address)
+        time.sleep(1.0)
+        assert not one.ready
 
 
 def test_one_that_hangs_is_not_ready_any_more(tmp_path: Path) -> None:
