@@ -16,6 +16,7 @@ from slipway import (
 )
 from slipway.commands import (
     audit,
+    card,
     console,
     demo,
     gate,
@@ -71,6 +72,7 @@ for verb in (
     gate.gate,
     register.register,
     package.package,
+    card.card,
     sign.sign,
     verify.verify,
     push.push,

@@ -1,10 +1,13 @@
-"""jinja2: a rehearsal as one HTML file that fetches nothing. The same facts give the same bytes."""
+"""jinja2: a rehearsal or a model card as one HTML file that fetches nothing. The same facts give the same bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TEMPLATE = Path(__file__).with_name("page.html.j2")
+from slipway.card import picture, reading
+from slipway.card.reading import Card
+
+TEMPLATES = Path(__file__).parent
 Table = Sequence[Sequence[str]]
 
 
@@ -25,8 +28,23 @@ class Facts:
 
 
 def render(facts: Facts) -> str:
-    """Write the page."""
-    from jinja2 import Environment, StrictUndefined
+    """Write the page of a rehearsal."""
+    return _written("page.html.j2", page=facts)
 
-    maker = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return maker.from_string(TEMPLATE.read_text(encoding="utf-8")).render(page=facts) + "\n"
+
+def render_card(card: Card) -> str:
+    """Write the page of a model card."""
+    return _written("card.html.j2", card=card, picture=picture.draw(card), digest=reading.digest)
+
+
+def _written(name: str, **facts: object) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    maker = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return maker.get_template(name).render(facts) + "\n"

@@ -1,17 +1,20 @@
-"""`slipway package`: the trained model becomes a bento, and the bento one layer on the locked runtime image."""
+"""`slipway package`: the trained model becomes a bento, the bento one layer on the runtime image; and a card."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slipway import oci, recipe, releases
+from slipway import digests, oci, recipe, releases
 from slipway.adapters import dvc, files, layout, tree
 from slipway.adapters.git import Repository
-from slipway.commands import BUILD, MODEL, Json, Root, emit, progress, shelf
-from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
+from slipway.card import words, writing
+from slipway.commands import BUILD, CARD, METRICS, MODEL, Json, Root, emit, progress, shelf
+from slipway.errors import Rejected
+from slipway.records import Bundle, Metrics, ModelInfo, Package, RuntimeLock
 
 SERVICE = Path("bentos/flights")
+LOCK, RUNTIME, WORDS = Path("requirements/serving.txt"), SERVICE / "runtime.lock.json", SERVICE / "card.yaml"
 PREFIX = "home/bento"
 BENTO = f"{PREFIX}/bento"
 BUNDLE = f"{BENTO}/src/bundle.json"
@@ -23,10 +26,11 @@ def package(
     *,
     as_json: Json = False,
 ) -> None:
-    """Build the bento and the image of the trained model; the same commit and data give the same digests.
+    """Build the bento, the image and the card of the trained model; the same commit and data give the same digests.
 
     The image is the runtime image of `bentos/flights/runtime.lock.json` plus one layer, written as an OCI layout to
-    `build/images/VERSION`. No container engine is needed.
+    `build/images/VERSION`. No container engine is needed. The card, `build/card.cdx.json`, is what a person says in
+    `bentos/flights/card.yaml`, what was measured, and what the service runs on.
 
     Examples:
     ```sh
@@ -37,24 +41,26 @@ def package(
     repository = Repository(root.resolve())
     repository.require_clean()
     bundle = _bundle(repository, releases.following(shelf.existing(repository.root)) if version is None else version)
+    said = _words(repository.root)
     with progress.status(f"packaging {bundle.version}"):
         made = build(repository.root, bundle)
+        card = _card(repository.root, made, said)
     emit(
         made,
-        f"[green]packaged[/] {bundle.version}\n  bento {made.bento_digest}\n  image {made.image_digest}",
+        f"[green]packaged[/] {bundle.version}\n"
+        f"  bento {made.bento_digest}\n  image {made.image_digest}\n  card  {card}",
         as_json=as_json,
     )
 
 
 def build(root: Path, bundle: Bundle) -> Package:
     """Write the bento, the image and `build/package.json`."""
-    from slipway import digests
     from slipway.adapters import bento
 
     with files.new_folder(root / BUILD / "bentos" / bundle.version) as folder:
-        bento.build(root / SERVICE, root / MODEL, root / "requirements/serving.txt", bundle, folder / "bento")
+        bento.build(root / SERVICE, root / MODEL, root / LOCK, bundle, folder / "bento")
         content = tree.read(folder / "bento")
-    lock = files.read_record(RuntimeLock, root / SERVICE / "runtime.lock.json")
+    lock = files.read_record(RuntimeLock, root / RUNTIME)
     image = oci.append(
         lock,
         oci.layer(content, BENTO),
@@ -84,3 +90,34 @@ def _bundle(repository: Repository, version: str) -> Bundle:
         model_digest=model.model_digest,
         request_version=model.request_version,
     )
+
+
+def _words(root: Path) -> words.Words:
+    """Read what a person says about the model, before anything is built."""
+    path = root / WORDS
+    if not path.exists():
+        raise Rejected(
+            f"{WORDS} is missing: nobody says what the model is for, and where its limits are",
+            "Write it: docs/model-card.md says what belongs there.",
+        )
+    return words.parse(files.parse_yaml(files.read_bytes(path), str(WORDS)), str(WORDS))
+
+
+def _card(root: Path, made: Package, said: words.Words) -> str:
+    """Write the card of what was packaged; returns its digest."""
+    from slipway.adapters import cyclonedx
+
+    text = writing.write(
+        writing.Facts(
+            words=said,
+            package=made,
+            model=files.read_record(ModelInfo, root / MODEL / "model.json"),
+            metrics=files.read_record(Metrics, root / METRICS),
+            runtime=files.read_record(RuntimeLock, root / RUNTIME),
+            lock_name=LOCK.as_posix(),
+            lock=files.read_bytes(root / LOCK).decode(),
+        )
+    )
+    cyclonedx.validate(text, "the model card")
+    files.write_text(root / CARD, text)
+    return digests.of_bytes(text.encode())
