@@ -16,7 +16,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Part(_Frozen, frozen=True, kw_only=True):
     """A part of a release: its digest in the record, and that of the same part made anew."""
 
-    name: Literal["data", "recipe", "model", "bento", "image"]
+    name: Literal["data", "recipe", "model", "bento", "image", "card"]
     recorded: str
     rebuilt: str
 
@@ -30,9 +30,16 @@ class Rebuilt(_Frozen, frozen=True, kw_only=True):
     identical: bool
     parts: tuple[Part, ...]
     rewritten: tuple[str, ...]  # files that the commit holds, and the pipeline wrote otherwise
-    against: Against | None  # what the files of another bento were held against; None where nothing was at hand
-    files: tuple[str, ...]  # of another bento: what differs
+    bento: "Compared | None"  # file by file, where its digest is another
     installed: tuple[str, ...]  # what is installed here, and not what the commit's lock says
+
+
+class Compared(_Frozen, frozen=True, kw_only=True):
+    """How the files of a bento differ from those that were released, and where these are known from."""
+
+    against: Against | None  # None where neither is at hand
+    differences: tuple[str, ...]
+    remark: str | None  # why it is not the attestation
 
 
 def parts(recorded: Package, made: Package, data: str) -> tuple[Part, ...]:

@@ -13,12 +13,12 @@ import typer
 from rich.markup import escape
 from rich.status import Status
 
-from slipway import rebuilt
-from slipway.adapters import dvc, files, processes, wheels
+from slipway import digests, rebuilt
+from slipway.adapters import dvc, files, processes, tree, wheels
 from slipway.adapters.git import Repository
-from slipway.commands import BUILD, Json, Root, agreed, emit, progress
-from slipway.errors import Broken, Rejected
-from slipway.rebuilt import Rebuilt
+from slipway.commands import BUILD, Json, Root, agreed, emit, progress, verifying
+from slipway.errors import Broken, Rejected, SlipwayError
+from slipway.rebuilt import Compared, Part, Rebuilt
 from slipway.records import Package, Release
 
 LOCK = Path("requirements/pipeline.txt")
@@ -74,7 +74,7 @@ def rebuild(
     repository = Repository(root.resolve())
     release = _release(repository, version)
     with _place(repository, release, folder) as place:
-        told = _compare(release, place)
+        told = _compare(repository, release, place)
     emit(told, "\n".join(_lines(told, folder)), as_json=as_json)
     if not told.identical:
         raise typer.Exit(Rejected.exit_code)
@@ -132,7 +132,7 @@ def _environment(clone: Path, scratch: Path) -> dict[str, str]:
     }
 
 
-def _compare(release: Release, place: Place) -> Rebuilt:
+def _compare(repository: Repository, release: Release, place: Place) -> Rebuilt:
     clone, version = place.clone, release.package.bundle.version
     place.run("dvc", "pull", "data.dvc", remedy="`dvc push data.dvc` where the data are, or give this shell access.")
     data = dvc.folder_digest(clone.root / "data")
@@ -142,36 +142,62 @@ def _compare(release: Release, place: Place) -> Rebuilt:
         clone.git("update-index", "--assume-unchanged", "--", *rewritten)
     place.run("slipway", "package", "--version", version)
     made = files.read_record(Package, clone.root / BUILD / "package.json")
-    parts = rebuilt.parts(release.package, made, data)
+    parts = rebuilt.parts(release.package, made, data) + tuple(_card(repository, version, clone.root))
     return Rebuilt(
         version=version,
         source_commit=release.package.bundle.source_commit,
         identical=not rewritten and not rebuilt.differing(parts),
         parts=parts,
         rewritten=rewritten,
-        against=None,
-        files=(),
+        bento=_bento(repository, release, clone.root) if "bento" in rebuilt.differing(parts) else None,
         installed=wheels.unlike(files.read_bytes(clone.root / LOCK).decode()),
     )
 
 
+def _card(repository: Repository, version: str, clone: Path) -> Iterator[Part]:
+    """Pair the model cards, where the release has one."""
+    recorded = repository.show(agreed.newest(repository).commit, str(verifying.committed(version)[1]))
+    if recorded is not None:
+        made = digests.of_bytes(files.read_bytes(clone / verifying.CARD))
+        yield Part(name="card", recorded=digests.of_bytes(recorded.encode()), rebuilt=made)
+
+
+def _bento(repository: Repository, release: Release, clone: Path) -> Compared:
+    folder = BUILD / "bentos" / release.package.bundle.version / "bento"
+    made = digests.entries(tree.read(clone / folder))
+    try:
+        signed = verifying.released(repository, release).statement.lineage.bento
+    except SlipwayError as error:
+        why = error.what
+    else:
+        before = {path: (file.digest, file.executable) for path, file in signed.items()}
+        return Compared(against="attestation", differences=tuple(digests.differences(before, made)), remark=None)
+    here = repository.root / folder
+    if not here.exists() or digests.of_tree(released := tree.read(here)) != release.package.bento_digest:
+        return Compared(against=None, differences=(), remark=f"{why}; nor is it in {folder}")
+    found = digests.differences(digests.entries(released), made)
+    return Compared(against="build", differences=tuple(found), remark=why)
+
+
 def _lines(told: Rebuilt, folder: Path | None) -> Iterator[str]:
-    kept = f" in {folder}" if folder else ""
-    yield (
-        f"[green]identical[/] {told.version}, made anew from {told.source_commit[:12]}{kept}"
-        if told.identical
-        else f"[bold red]differs[/] {told.version}, made anew from {told.source_commit[:12]}{kept}"
-    )
+    outcome = "[green]identical[/]" if told.identical else "[bold red]differs[/]"
+    yield f"{outcome} {told.version}, made anew from {told.source_commit[:12]}{f' in {folder}' if folder else ''}"
     for part in told.parts:
         same = part.recorded == part.rebuilt
-        yield (
-            f"  [green]✓[/] {part.name:<7} {part.rebuilt}"
-            if same
-            else (f"  [red]✗[/] {part.name:<7} {part.rebuilt}, recorded {part.recorded}")
-        )
+        mark, recorded = ("[green]✓[/]", "") if same else ("[red]✗[/]", f", recorded {part.recorded}")
+        yield f"  {mark} {part.name:<7} {part.rebuilt}{recorded}"
     for name in told.rewritten:
-        yield f"  [red]✗[/] {escape(name)} is not what the commit holds"
-    for line in told.files:
-        yield f"    {escape(line)}"
+        yield f"  [red]✗[/] {escape(name)} is not as the commit holds it"
+    if told.bento:
+        yield from _files(told.bento)
     if told.installed:
-        yield f"  [yellow]installed here, and not as that commit's {LOCK} says:[/] {'; '.join(told.installed)}"
+        yield f"  [yellow]installed here, not as {LOCK} of that commit says:[/] {escape('; '.join(told.installed))}"
+
+
+def _files(bento: Compared) -> Iterator[str]:
+    if bento.remark:
+        yield f"  [yellow]not held against what was signed:[/] {escape(bento.remark)}"
+    if bento.against:
+        where = "as it was signed" if bento.against == "attestation" else f"as it lies in {BUILD / 'bentos'}"
+        yield f"  the bento, {where}, and as it is now:"
+        yield from (f"    {escape(one)}" for one in bento.differences)
