@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
+from tests import signed
 
 from slipway.__main__ import main
 from slipway.adapters import files, mlflow
-from slipway.records import ModelInfo
+from slipway.commands import shelf, verifying
+from slipway.records import GateDecision, ModelInfo, Package, Release, ReleaseEvent, Stable
+
+AT = "2013-05-01T00:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +34,35 @@ def first(copy_repository: Callable[[], Any]) -> Any:
     return project
 
 
+@pytest.fixture(scope="session")
+def released(first: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A copy of it whose model is packaged, signed and, in Git, production's recorded stable."""
+    project = replace(first, root=tmp_path_factory.mktemp("released") / "repository")
+    shutil.copytree(first.root, project.root, symlinks=True)
+    uri = f"sqlite:///{project.root.parent / 'mlflow.db'}"
+    for words in (("gate", "--first", "--tracking-uri", uri), ("package",)):
+        done = project.command("slipway", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    sign(project)
+    package = files.read_record(Package, project.root / "build/package.json")
+    gate = files.read_record(GateDecision, project.root / "build/gate.json")
+    happened = tuple(
+        ReleaseEvent(kind=kind, environment="production", at=AT, cause="person") for kind in ("proposed", "promoted")
+    )
+    shelf.write(project.root, Release(package=package, gate=gate, events=happened))
+    shelf.write_stable(project.root, Stable(environments={"production": package.bundle.version}))
+    verifying.commit(project.root, package.bundle.version)
+    project.commit("Promote 1.0.0")
+    return project
+
+
 @pytest.fixture
 def slipway(
     registry: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
     """Return a function that runs a verb in a project, and gives its exit code and all that it printed."""
+    for name, value in signed.trusting().items():
+        monkeypatch.setenv(name, value)
 
     def run(project: Any, *words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["slipway", *words, "--root", str(project.root), "--tracking-uri", registry])
@@ -48,15 +77,21 @@ def slipway(
 
 
 @pytest.fixture
-def champion(first: Any, registry: str, slipway: Any, tmp_path: Path) -> Any:
-    """A copy of the repository, whose model is the champion."""
-    info = files.read_record(ModelInfo, first.root / "artifacts/model/model.json")
+def champion(released: Any, registry: str, slipway: Any, tmp_path: Path) -> Any:
+    """A copy of that repository, whose model is the champion."""
+    info = files.read_record(ModelInfo, released.root / "artifacts/model/model.json")
     if mlflow.champion(registry) is None:
-        assert slipway(first, "gate", "--first")[0] == 0
-        assert slipway(first, "register")[0] == 0
+        assert slipway(released, "register") == (0, ANY)
         mlflow.crown(registry, info.model_digest)
-    shutil.copytree(first.root, tmp_path / "repository", symlinks=True)
-    return replace(first, root=tmp_path / "repository")
+    shutil.copytree(released.root, tmp_path / "repository", symlinks=True)
+    return replace(released, root=tmp_path / "repository")
+
+
+def sign(project: Any) -> None:
+    """Sign what is packaged, in a run for the commit that is checked out."""
+    head = project.command("git", "rev-parse", "HEAD").stdout.strip()
+    done = project.command("slipway", "sign", **signed.signing(head))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def reproduce(project: Any) -> None:

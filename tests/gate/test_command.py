@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.gate.conftest import reproduce
+from tests.gate.conftest import reproduce, sign
 
 from slipway.adapters import files, mlflow
 from slipway.records import GateDecision
@@ -37,11 +37,16 @@ def test_first_of_all(first: Any, registry: str, slipway: Any) -> None:
     code, said = slipway(first, "gate", "--first", "--json")
     assert code == 0
     assert json.loads(said)["accepted"] is True
-    assert slipway(first, "register", "--version", "soon")[0] == 1
-    assert slipway(first, "register", "--version", "1.2.3")[0] == 0
+    assert slipway(first, "register")[0] == 2  # nothing is packaged
+    packaged = first.command("slipway", "package", "--version", "1.2.3")
+    assert packaged.returncode == 0, packaged.stderr
+    code, said = slipway(first, "register")
+    assert (code, "1.2.3 is not signed" in said) == (1, True)
+    sign(first)
+    assert slipway(first, "register")[0] == 0
     client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     client.delete_registered_model_alias(mlflow.NAME, mlflow.CHALLENGER)  # as if interrupted there
-    assert slipway(first, "register", "--version", "9.9.9")[0] == 0
+    assert slipway(first, "register")[0] == 0
 
     found = mlflow.by_alias(registry, mlflow.CHALLENGER)
     assert found is not None
@@ -50,6 +55,7 @@ def test_first_of_all(first: Any, registry: str, slipway: Any) -> None:
     assert found.tags["source_commit"] == head(first)
     assert found.tags["data_digest"] == f"md5:{yaml.safe_load((first.root / 'data.dvc').read_text())['outs'][0]['md5']}"
     assert found.tags["gate"] == "accepted, first"
+    assert found.tags["signed_by"].startswith("https://github.com/example/slipway/actions/runs/")
     assert {"trained_at", "training_window", "recipe_digest", "request_version", "metric.auc"} <= set(found.tags)
 
 
