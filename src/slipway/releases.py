@@ -120,6 +120,13 @@ def in_flight(existing: Mapping[str, Release], environment: str) -> str | None:
     return next(flying, None)
 
 
+def running(existing: Mapping[str, Release], stable: Stable, environment: str) -> dict[str, str]:
+    """What an environment may run: its recorded stable and what is in flight there, as {image digest: bento digest}."""
+    versions = (stable.environments.get(environment), in_flight(existing, environment))
+    packages = (existing[version].package for version in versions if version is not None and version in existing)
+    return {package.image_digest: package.bento_digest for package in packages}
+
+
 def beside(existing: Mapping[str, Release], stable: Stable, environment: str, version: str) -> str | None:
     """What serves while a version comes: the recorded stable; after a rollback to it, the release that was left."""
     recorded = stable.environments.get(environment)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from slipway import manifests
+from slipway import manifests, releases
 from slipway.adapters import files, kustomize
 from slipway.commands import manifests as command
+from slipway.commands import shelf
 from slipway.errors import Broken
 from slipway.manifests import tree
 
 ROOT = Path(__file__).parents[2]
-RELEASED = "ghcr.io/example/flights:1.2.3@sha256:" + 64 * "a"
+RELEASED, BENTO = "ghcr.io/example/flights:1.2.3@sha256:" + 64 * "a", "sha256:" + 64 * "b"
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +31,10 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _next(copy: Path) -> dict[str, str]:
+    return files.read_texts(copy / "k8s/next/staging", "*.yaml")
+
+
 def _add(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
@@ -40,21 +45,22 @@ def test_committed_is_rendered(name: str) -> None:
     built = kustomize.build(ROOT / "k8s/overlays" / name)
     assert files.read_texts(ROOT / "k8s/next" / name, "*") == built
     rendered = files.read_texts(ROOT / "k8s/rendered" / name, "*.yaml")
-    assert tree.faults(name, built, rendered) == []
+    state = shelf.state(ROOT)
+    assert tree.faults(name, built, rendered, releases.running(state.releases, state.stable, name)) == []
 
 
 def test_render_keeps_the_image_of_staging_and_leaves_production(copy: Path) -> None:
     """After an edit of the sources staging runs them with the image it had; production waits for its next release."""
     for name in tree.ENVIRONMENTS:
         proposed = files.read_texts(copy / "k8s/next" / name, "*.yaml")
-        files.write_texts(copy / "k8s/rendered" / name, tree.with_image(proposed, RELEASED))
+        files.write_texts(copy / "k8s/rendered" / name, tree.with_image(proposed, RELEASED, BENTO))
     before = files.read_texts(copy / "k8s/rendered/production", "*")
     deployment = copy / "k8s/base/deployment.yaml"
     deployment.write_text(deployment.read_text().replace("memory: 512Mi", "memory: 768Mi"))
     command.render(copy)
-    command.check(copy)
     staging = files.read_texts(copy / "k8s/rendered/staging", "*")
-    assert tree.image_of(staging) == RELEASED
+    assert (tree.image_of(staging), tree.bento_of(staging)) == (RELEASED, BENTO)
+    assert tree.faults("staging", _next(copy), staging, {RELEASED.rpartition("@")[2]: BENTO}) == []
     assert "768Mi" in staging["apps_v1_deployment_flights.yaml"]
     assert files.read_texts(copy / "k8s/rendered/production", "*") == before
 

@@ -11,9 +11,9 @@ from slipway.adapters import files
 from slipway.commands import manifests, shelf
 from slipway.errors import Rejected
 from slipway.manifests import tree
-from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent
+from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent, Stable
 
-DIGEST = "sha256:" + 64 * "a"
+DIGEST, BENTO = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
 RELEASED = f"ghcr.io/example/flights:1.2.3@{DIGEST}"
 
 
@@ -34,13 +34,68 @@ def test_the_repository_passes(root: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_released_copy_passes(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The trees of k8s/next with a released image may be what runs."""
+    """The trees of k8s/next with a release's image and bento may be what runs: in flight, and then as the stable."""
+    shelf.write(copy, _release(["proposed"], *tree.ENVIRONMENTS))
     for name in tree.ENVIRONMENTS:
-        proposed = files.read_texts(copy / "k8s/next" / name, "*.yaml")
-        files.write_texts(copy / "k8s/rendered" / name, tree.with_image(proposed, RELEASED))
+        _render(copy, name)
     manifests.check(copy)
     assert capsys.readouterr().out.count(RELEASED) == 2
     assert not (copy / "k8s/rendered/production/README.md").exists()
+    _stable(copy, _release(["proposed", "promoted"], *tree.ENVIRONMENTS), *tree.ENVIRONMENTS)
+    manifests.check(copy)
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        [],
+        ["proposed", "promoted"],  # and another one after it
+        ["proposed", "reverted"],
+        ["proposed", "superseded"],
+        ["proposed", "promoted", "rolled-back"],
+    ],
+)
+def test_an_older_release_is_not_replayed(copy: Path, happened: list[Any]) -> None:
+    """However well it was signed: what is neither the recorded stable nor in flight does not run, in either place."""
+    stable = _release(["proposed", "promoted"], *tree.ENVIRONMENTS, version="1.3.0", digest="sha256:" + 64 * "c")
+    _stable(copy, stable, *tree.ENVIRONMENTS)
+    shelf.write(copy, _release(happened, *tree.ENVIRONMENTS))
+    for name in tree.ENVIRONMENTS:
+        _render(copy, name)
+    with pytest.raises(Rejected) as refusal:
+        manifests.check(copy)
+    for name in tree.ENVIRONMENTS:
+        said = f"k8s/rendered/{name}: image: {RELEASED} is neither the recorded stable nor in flight there"
+        assert said in refusal.value.what
+
+
+def test_a_release_of_one_environment_is_not_one_of_another(copy: Path) -> None:
+    """Staging's stable, rendered into production, is refused there and nowhere else."""
+    _stable(copy, _release(["proposed", "promoted"], "staging"), "staging")
+    for name in tree.ENVIRONMENTS:
+        _render(copy, name)
+    with pytest.raises(Rejected, match=r"^k8s/rendered/production: image: [^\n]*$"):
+        manifests.check(copy)
+
+
+@pytest.mark.parametrize("told", [tree.NO_DIGEST, DIGEST, None])
+def test_the_service_expects_the_bento_of_its_release(copy: Path, told: str | None) -> None:
+    """Another bento's digest, none that was filled in, and none at all: the service would refuse itself, or nothing."""
+    shelf.write(copy, _release(["proposed"], *tree.ENVIRONMENTS))
+    for name in tree.ENVIRONMENTS:
+        _render(copy, name)
+        path = copy / "k8s/rendered" / name / "apps_v1_deployment_flights.yaml"
+        line = f"        - name: {tree.BENTO}\n          value: "
+        before, after = f"{line}{BENTO}\n", f"{line}{told}\n" if told else ""
+        assert path.read_text().count(before) == 1
+        path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(Rejected) as refusal:
+        manifests.check(copy)
+    expected = [
+        f"k8s/rendered/{name}: SLIPWAY_BENTO: must be {BENTO}, the bento of that image, releases/ says"
+        for name in tree.ENVIRONMENTS
+    ]
+    assert refusal.value.what.splitlines() == expected
 
 
 @pytest.mark.parametrize(
@@ -58,10 +113,10 @@ def test_a_rollback_leads_to_what_was_promoted_there(
     copy: Path, happened: list[str], environment: str, *, holds: bool
 ) -> None:
     """A rendered rollback passes if releases/ says that its image was promoted in that environment."""
-    proposed = files.read_texts(copy / "k8s/next/production", "*.yaml")
-    back = tree.with_rollback(tree.with_image(proposed, RELEASED), DIGEST)
-    files.write_texts(copy / "k8s/rendered/production", back)
-    if happened:
+    _render(copy, "production", rollback=True)
+    if holds:
+        _stable(copy, _release(happened, environment), environment)
+    elif happened:
         shelf.write(copy, _release(happened, environment))
     if holds:
         manifests.check(copy)
@@ -70,9 +125,22 @@ def test_a_rollback_leads_to_what_was_promoted_there(
             manifests.check(copy)
 
 
-def _release(happened: list[Any], environment: str) -> Release:
+def _render(copy: Path, name: str, *, rollback: bool = False) -> None:
+    """Render the release, as a verb would."""
+    proposed = files.read_texts(copy / "k8s/next" / name, "*.yaml")
+    rendered = tree.with_image(proposed, RELEASED, BENTO)
+    files.write_texts(copy / "k8s/rendered" / name, tree.with_rollback(rendered, DIGEST) if rollback else rendered)
+
+
+def _stable(copy: Path, release: Release, *environments: str) -> None:
+    """Record a release, and that it is the stable."""
+    shelf.write(copy, release)
+    shelf.write_stable(copy, Stable(environments=dict.fromkeys(environments, release.package.bundle.version)))
+
+
+def _release(happened: list[Any], *environments: str, version: str = "1.2.3", digest: str = DIGEST) -> Release:
     bundle = Bundle(
-        version="1.2.3",
+        version=version,
         source_commit=40 * "c",
         data_digest="md5:0",
         recipe_digest=DIGEST,
@@ -93,10 +161,11 @@ def _release(happened: list[Any], environment: str) -> Release:
         comparison=None,
     )
     return Release(
-        package=Package(bundle=bundle, bento_digest=DIGEST, image_digest=DIGEST),
+        package=Package(bundle=bundle, bento_digest=BENTO, image_digest=digest),
         gate=gate,
         events=tuple(
             ReleaseEvent(kind=kind, environment=environment, at="2013-05-01T00:00:00+00:00", cause="person")
+            for environment in environments
             for kind in happened
         ),
     )

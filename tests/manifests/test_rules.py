@@ -28,7 +28,7 @@ BY_TYPE = [
     (DEPLOYMENT, f"{SHIPPER}.restartPolicy", "Never", "restartPolicy"),
     (DEPLOYMENT, f"{SHIPPER}.command.1", "/home/bento/shipper.py", "command"),
     (DEPLOYMENT, f"{CONTAINER}.env.1.valueFrom.fieldRef.fieldPath", "metadata.name", "fieldPath"),
-    (DEPLOYMENT, f"{CONTAINER}.env.5", {"name": "A", "valueFrom": {"secretKeyRef": {"name": "a"}}}, "secretKeyRef"),
+    (DEPLOYMENT, f"{CONTAINER}.env.6", {"name": "A", "valueFrom": {"secretKeyRef": {"name": "a"}}}, "secretKeyRef"),
     (DEPLOYMENT, f"{POD}.volumes.1.secret.defaultMode", 0o444, "defaultMode"),
     (DEPLOYMENT, f"{POD}.securityContext.runAsUser", 0, "runAsUser"),
     (DEPLOYMENT, f"{POD}.securityContext.runAsGroup", 0, "runAsGroup"),
@@ -140,6 +140,9 @@ BY_RULE: list[tuple[Rule, str, str, Any, str]] = [
         f"ghcr.io/example/flights@sha256:{64 * '1'}",
         "containers[0].image",
     ),
+    (safety.image, DEPLOYMENT, f"{CONTAINER}.env.5.value", "1.0.0", "SLIPWAY_BENTO must be sha256:DIGEST"),
+    (safety.image, DEPLOYMENT, f"{CONTAINER}.env.5.name", "BENTO", "SLIPWAY_BENTO must be sha256:DIGEST"),
+    (safety.image, DEPLOYMENT, f"{CONTAINER}.env.6", {"name": "SLIPWAY_BENTO", "value": f"sha256:{64 * '1'}"}, "once"),
     (
         safety.image,
         DEPLOYMENT,

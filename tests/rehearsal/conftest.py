@@ -84,13 +84,14 @@ class Repository:
 
     def render(self, version: str, environment: str = "production", change: Callable[[str], str] = str) -> str:
         """Render a release, as `slipway release` does; returns the image's digest."""
-        digest = shelf.read(self.root, version).package.image_digest
+        package = shelf.read(self.root, version).package
         following = files.read_texts(self.root / "k8s/next" / environment, "*.yaml")
-        rendered = tree.with_image(following, f"ghcr.io/example/flights:{version}@{digest}")
+        image = f"ghcr.io/example/flights:{version}@{package.image_digest}"
+        rendered = tree.with_image(following, image, package.bento_digest)
         files.write_texts(
             self.root / "k8s/rendered" / environment, {name: change(text) for name, text in rendered.items()}
         )
-        return digest
+        return package.image_digest
 
     def command(self, *arguments: str) -> list[str]:
         """The command line, quick: a tenth of each time, and the rows of one day."""

@@ -34,9 +34,8 @@ Change = Callable[[list[dict[str, Any]]], object]
 
 def texts(name: str = "production", folder: str = "next") -> dict[str, str]:
     """The manifests of an environment, which run the canary's image."""
-    return tree.with_image(
-        files.read_texts(ROOT / "k8s" / folder / name, "*.yaml"), f"ghcr.io/example/flights:1.1.0@{CANARY}"
-    )
+    following = files.read_texts(ROOT / "k8s" / folder / name, "*.yaml")
+    return tree.with_image(following, f"ghcr.io/example/flights:1.1.0@{CANARY}", tree.NO_DIGEST)
 
 
 def environment(name: str = "production") -> Environment:

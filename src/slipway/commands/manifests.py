@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from slipway import manifests
+from slipway import manifests, releases
 from slipway.adapters import files, kustomize
+from slipway.changes import State
 from slipway.commands import Json, Root, emit, guarded, policy, shelf
 from slipway.errors import Rejected
 from slipway.manifests import delivery, tree
@@ -14,8 +15,9 @@ from slipway.records import ManifestImages
 def check(root: Root = Path(), *, as_json: Json = False) -> None:
     """Hold the rendered manifests, and what Argo CD is told of them, to every rule.
 
-    Against what `origin/main` held where this tree left it (on main itself: the commit before), `releases/` must only
-    have been added to, and no environment may run a quarantined image.
+    An environment may run its recorded stable and what is in flight there, with the bento of that release. Against what
+    `origin/main` held where this tree left it (on main itself: the commit before), `releases/` must only have been
+    added to, and no environment may run a quarantined image.
 
     Examples:
     ```sh
@@ -26,11 +28,13 @@ def check(root: Root = Path(), *, as_json: Json = False) -> None:
     problems: list[str] = []
     environments: dict[str, Environment] = {}
     running: dict[str, str | None] = {}
+    state = shelf.state(root)
     for name in tree.ENVIRONMENTS:
         proposed, rendered = _read(root, "next", name), _read(root, "rendered", name)
         environment, found = manifests.examine(tree.objects(proposed))
         problems += [f"k8s/next/{name}: {problem}" for problem in found]
-        problems += tree.faults(name, proposed, rendered, _promoted(root, name))
+        known = releases.running(state.releases, state.stable, name)
+        problems += tree.faults(name, proposed, rendered, known, _promoted(state, name))
         environments |= {name: environment} if environment else {}
         running[name] = tree.image_of(rendered) if rendered else None
     if len(environments) == len(tree.ENVIRONMENTS):
@@ -69,11 +73,11 @@ def _read(root: Path, folder: str, name: str) -> dict[str, str]:
     return files.read_texts(root / "k8s" / folder / name, "*.yaml")
 
 
-def _promoted(root: Path, name: str) -> set[str]:
+def _promoted(state: State, name: str) -> set[str]:
     """Digests of the images that were ever promoted in an environment."""
     return {
         release.package.image_digest
-        for release in shelf.existing(root).values()
+        for release in state.releases.values()
         if any(event.kind == "promoted" and event.environment == name for event in release.events)
     }
 

@@ -189,19 +189,19 @@ def _package(root: Path, version: str) -> Package:
 
 def _side(root: Path, version: str, into: Path) -> Side:
     """Unpack a version's image, which must have the digest that its record names."""
-    digest, folder = _package(root, version).image_digest, root / BUILD / "images" / version
+    package, folder = _package(root, version), root / BUILD / "images" / version
     if not folder.is_dir():
         raise Broken(f"the image of {version} is not at hand in {folder}", "Make it: `slipway package`, or pull it.")
     facts = layout.unpack(folder, into)
-    if facts.digest != digest:
+    if facts.digest != package.image_digest:
         raise Rejected(
-            f"the image at hand is {facts.digest}, {version} is {digest}",
+            f"the image at hand is {facts.digest}, {version} is {package.image_digest}",
             "Package its commit again, or pull its image.",
         )
     bundle = files.read_record(Bundle, into / BUNDLE)
     if bundle.version != version:
         raise Rejected(f"the image of {version} holds {bundle.version}", f"releases/{version}.json is wrong.")
-    return Side(version, digest, into / BENTO)
+    return Side(version, package.image_digest, into / BENTO, package.bento_digest)
 
 
 def _rows(folder: Path, first: str | None, last: str | None) -> list[Flight]:

@@ -91,7 +91,7 @@ class _Stage:
         for arm in ARMS:
             if (side := sides[arm]) is not None:
                 environment = scaled.arguments.get("environment", play.name)
-                processes.serve(arm, side.bento, environment, play.pods[arm], scaled.probe)
+                processes.serve(arm, side, environment, play.pods[arm], scaled.probe)
         if play.stable is not None:
             processes.judge(msgspec.structs.replace(play.settings, policy=scaled.policy), play.judge)
         processes.wait()

@@ -19,6 +19,7 @@ class Side:
     version: str
     image: str  # digest
     bento: Path
+    bento_digest: str | None = None  # that its service must find; None for one that nobody packaged
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from slipway.adapters import bento, files, processes
 from slipway.adapters.processes import Kept
 from slipway.canary.records import Arm
 from slipway.canary.settings import Settings
+from slipway.commands.rehearse_play import Side
 from slipway.errors import Broken
 from slipway.rollout.scaled import Probe
 
@@ -36,7 +37,7 @@ class Pods:
         self._judge: Kept | str | None = None
         self._shippers: list[Kept] = []
 
-    def serve(self, arm: Arm, made: Path, environment: str, pod: str, probe: Probe) -> None:
+    def serve(self, arm: Arm, side: Side, environment: str, pod: str, probe: Probe) -> None:
         """Start the service of an arm, and its shipper."""
         here = self._folder / arm
         secrets = {"url": self._ledger, "keys": self._keys, "credentials": self.credential}
@@ -44,12 +45,13 @@ class Pods:
         (here / "secrets").chmod(0o700)
         (here / "spool").mkdir()
         told = {"LEDGER": str(here / "secrets"), "SPOOL": str(here / "spool"), "ENVIRONMENT": environment, "POD": pod}
+        told |= {"BENTO": side.bento_digest} if side.bento_digest else {}
         variables = bento.home_environment(here / "home") | {f"SLIPWAY_{key}": told[key] for key in told} | self._mark
         self._shippers.append(
-            Kept(lambda _: bento.ship_command(made), variables, here / "shipper.log", None, self._backoff)
+            Kept(lambda _: bento.ship_command(side.bento), variables, here / "shipper.log", None, self._backoff)
         )
         self.arms[arm] = Kept(
-            lambda port: bento.serve_command(made, port), variables, here / "log", probe, self._backoff
+            lambda port: bento.serve_command(side.bento, port), variables, here / "log", probe, self._backoff
         )
 
     def judge(self, settings: Settings, running: str | None) -> None:

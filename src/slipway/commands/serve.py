@@ -12,7 +12,7 @@ from slipway.adapters.git import Repository
 from slipway.commands import BUILD, Root, console, shelf, verifying
 from slipway.commands.package import BENTO, BUNDLE
 from slipway.errors import Broken, Rejected
-from slipway.records import Bundle
+from slipway.records import Bundle, Package
 
 Version = Annotated[
     str | None, typer.Option("--release", envvar="SLIPWAY_RELEASE", help="By default, production's recorded stable.")
@@ -42,14 +42,14 @@ def serve(
         raise Rejected("production has no recorded stable", "Name a release: slipway serve --release VERSION")
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as folder:
         image = Path(folder, "image")
-        _unpack(root, version, image)
-        with bento.serving(image / BENTO, port) as address:
+        package = _unpack(root, version, image)
+        with bento.serving(image / BENTO, port, SLIPWAY_BENTO=package.bento_digest) as address:
             console.print(f"serving [bold]{version}[/] at {address}")
             until_ended(address)
             console.print("stopped")
 
 
-def _unpack(root: Path, version: str, into: Path) -> None:
+def _unpack(root: Path, version: str, into: Path) -> Package:
     record = shelf.existing(root).get(version)
     if record is None:
         raise Rejected(f"there is no release {version}", "Known ones stand in releases/.")
@@ -66,6 +66,7 @@ def _unpack(root: Path, version: str, into: Path) -> None:
     bundle = files.read_record(Bundle, into / BUNDLE)
     if bundle.version != version:
         raise Rejected(f"the image of release {version} holds {bundle.version}", f"releases/{version}.json is wrong.")
+    return record.package
 
 
 def until_ended(address: str) -> None:

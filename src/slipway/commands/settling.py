@@ -90,10 +90,10 @@ def manifests(worktree: Repository, environment: str, given: Manifests) -> dict[
 
 
 def filled(root: Path, environment: str, package: Package) -> dict[str, str]:
-    """The manifests that reviewers saw, with the image of a package."""
+    """The manifests that reviewers saw, with the image and the bento of a package."""
     texts = files.read_texts(root / PROPOSED / environment, "*.yaml")
     name = tree.image_of(texts).partition("@")[0].rpartition(":")[0]
-    return tree.with_image(texts, f"{name}:{package.bundle.version}@{package.image_digest}")
+    return tree.with_image(texts, f"{name}:{package.bundle.version}@{package.image_digest}", package.bento_digest)
 
 
 def release_commit(worktree: Repository, version: str, environment: str) -> str:

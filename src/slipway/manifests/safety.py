@@ -64,10 +64,13 @@ def life(env: Environment) -> Iterator[str]:
 
 
 def image(env: Environment) -> Iterator[str]:
-    """The image is named by version and digest: a tag alone can change under a running release."""
+    """The image is named by version and digest: a tag alone can change under a running release. So is its bento."""
     at = f"{env.deployment.label}: spec.template.spec."
     if not tree.REFERENCE.fullmatch(env.container.image):
         yield f"{at}containers[0].image: {env.container.image!r} must be NAME:VERSION@sha256:DIGEST"
+    told = [variable.value for variable in env.container.env if variable.name == tree.BENTO]
+    if len(told) != 1 or not tree.DIGEST.fullmatch(str(told[0])):
+        yield f"{at}containers[0].env: {tree.BENTO} must be sha256:DIGEST, once: the service compares its files with it"
     if env.shipper.image != env.container.image:
         yield f"{at}initContainers[0].image: must be that of containers[0]: the shipper reads what that release writes"
 
