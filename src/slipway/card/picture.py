@@ -9,6 +9,7 @@ from slipway.card.reading import Card
 from slipway.records import Estimate, SliceMetrics, Window
 
 TICKS = 6  # at most, less one, on an axis
+NARROW = 0.005  # no axis is shorter: an interval may be a point
 GUESSED = 0.5  # the AUC of an answer that is always the same
 
 
@@ -139,7 +140,7 @@ def _order(name: str) -> tuple[int, str]:
 
 def _axis(values: Sequence[float]) -> Axis:
     low, high = min(values), max(values)
-    rough = max(high - low, 1e-6) / (TICKS - 1)
+    rough = max(high - low, NARROW) / (TICKS - 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
     start, end = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

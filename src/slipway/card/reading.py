@@ -16,6 +16,7 @@ from slipway.card.writing import DATA, IMAGE, LOCK, PREFIX, RUNTIME
 from slipway.errors import Rejected
 from slipway.records import Estimate, Package, SliceMetrics, Window
 
+FACTS = ("commit", "recipe", "bento", "confidence", "intervals", "threshold", "parity")  # of the model, in properties
 AGAIN = "Run `slipway package` again, and sign what it makes."
 
 
@@ -70,10 +71,6 @@ def read(document: object) -> Card:
     model, components = found.metadata.component, {each.ref: each for each in found.components}
     if model.type != "machine-learning-model" or model.model_card is None:
         raise Rejected("the model card's component is no model with a modelCard", AGAIN)
-    if "auc" not in {
-        each.type for each in model.model_card.quantitative_analysis.performance_metrics if not each.slice
-    }:
-        raise Rejected("the model card holds no AUC of the whole test window", AGAIN)
     if missing := [reference for reference in (DATA, IMAGE, RUNTIME, LOCK) if reference not in components]:
         raise Rejected(f"the model card names no {', no '.join(missing)}", AGAIN)
     try:
@@ -108,6 +105,10 @@ def _card(serial: str, model: Component, says: ModelCard, components: Mapping[st
     measured = says.quantitative_analysis.performance_metrics
     windows = {each.name: values(each.contents.properties) for each in components[DATA].data}
     overall = {each.type: _estimate(each) for each in measured if not each.slice}
+    if "auc" not in overall:
+        raise ValueError("the AUC of the whole test window")
+    if missing := [name for name in FACTS if name not in values(model.properties) | values(says.properties)]:
+        raise ValueError(f"the {', the '.join(missing)}")
     lost = {name.partition("importance:")[2]: value for name, value in values(says.properties).items()}
     sliced = {each.slice: _estimate(each) for each in measured if each.slice}
     return Card(
@@ -126,16 +127,21 @@ def _card(serial: str, model: Component, says: ModelCard, components: Mapping[st
 def _estimate(metric: Metric) -> Estimate:
     interval = metric.confidence_interval
     low, value, high = (_number(text) for text in (interval.lower_bound, metric.value, interval.upper_bound))
+    if low > high:
+        raise ValueError(f"{metric.type}: its interval ends at {high} before it begins")
     return Estimate(value=value, low=low, high=high)
 
 
 def _window(facts: Mapping[str, str]) -> Window:
+    first, last = (date.fromisoformat(facts[name]) for name in ("first", "last"))
+    if first > last:
+        raise ValueError(f"a window that ends on {last} before it begins")
     return Window(
-        first=date.fromisoformat(facts["first"]).isoformat(),
-        last=date.fromisoformat(facts["last"]).isoformat(),
+        first=first.isoformat(),
+        last=last.isoformat(),
         rows=int(facts["rows"]),
-        late_share=_number(facts["late_share"]),
-        coverage=_number(facts["coverage"]),
+        late_share=_share(facts["late_share"]),
+        coverage=_share(facts["coverage"]),
     )
 
 
@@ -143,12 +149,18 @@ def _slices(facts: Mapping[str, str], known: Mapping[str, Estimate]) -> Iterator
     """Every group of the test rows, with its AUC where it has one."""
     for name in [name.removeprefix("rows:") for name in facts if name.startswith("rows:")]:
         by, _, group = name.partition("=")
-        share = _number(facts[f"late_share:{name}"])
+        share = _share(facts[f"late_share:{name}"])
         yield SliceMetrics(by=by, group=group, rows=int(facts[f"rows:{name}"]), late_share=share, auc=known.get(name))
+
+
+def _share(text: str) -> float:
+    if not 0 <= (share := _number(text)) <= 1:
+        raise ValueError(f"{text}, which is no share")
+    return share
 
 
 def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(text)
+        raise ValueError(f"{text}, which is no number")
     return number

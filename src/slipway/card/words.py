@@ -7,7 +7,9 @@ import msgspec
 
 from slipway.errors import Rejected
 
-FIGURE = re.compile(r"\d\s*%|(?<![\w.])0?\.\d")  # 5 %, 0.64, .5: measured, so it would be wrong after the next training
+FIGURE = re.compile(
+    r"\d[\d.,]*\s*%|(?<![\w.])0?\.\d+"
+)  # 5 %, 0.64, .5: measured, so it would be wrong after the next training
 GUIDE = "docs/model-card.md says what belongs there."
 
 Text = Annotated[str, msgspec.Meta(pattern=r"\S")]

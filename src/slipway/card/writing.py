@@ -185,7 +185,7 @@ def _measured(groups: Sequence[SliceMetrics], overall: Estimate) -> str:
         extremes = f"lowest for {worst} {_interval(low)}, highest for {best} {_interval(high)}"
         said.append(f"Measured: AUC {_interval(overall)} over all, {extremes}.")
     if unknown:
-        said.append(f"Not measured, for want of flights: {', '.join(unknown)}.")
+        said.append(f"Not measured, for want of rows: {', '.join(unknown)}.")
     return " ".join(said)
 
 

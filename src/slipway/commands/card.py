@@ -18,7 +18,8 @@ from slipway.records import Package, Window
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDTH = 33  # characters of a drawn interval
+WIDTH = 27  # characters of a drawn interval
+BETTER = {"higher": "↑ better", "lower": "↓ better"}
 
 
 def card(
@@ -105,7 +106,7 @@ def _measures(drawn: picture.Picture) -> "Table":
             _bar(each.whisker, each.guess),
             each.whisker.value,
             each.whisker.interval,
-            f"{each.better} is better",
+            BETTER.get(each.better, ""),
         )
     return table
 
@@ -125,7 +126,7 @@ def _table() -> "Table":
 
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for style in ("", "", "bold", "dim", "dim"):
-        table.add_column(style=style, no_wrap=style != "dim")
+        table.add_column(style=style, no_wrap=True)
     return table
 
 
