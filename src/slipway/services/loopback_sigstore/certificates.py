@@ -17,6 +17,13 @@ from slipway.services.loopback_sigstore.keys import Key
 GITHUB = "https://github.com/"
 FULCIO = "1.3.6.1.4.1.57264.1"
 SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+BARE = ("iss", "event_name", "sha", "workflow", "repository", "ref")  # from 1 on; deprecated, and still written
+ENCODED = (  # from 8 on, as DER
+    *("iss", "job_workflow_ref", "job_workflow_sha", "runner_environment", "repository", "sha", "ref"),
+    *("repository_id", "repository_owner", "repository_owner_id", "workflow_ref", "workflow_sha", "event_name", "run"),
+    "repository_visibility",
+)
+ADDRESSES = ("job_workflow_ref", "repository", "repository_owner", "workflow_ref", "run")
 YEARS = timedelta(days=3650)
 USAGES = (
     *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
@@ -83,36 +90,12 @@ def der(certificate: x509.Certificate) -> bytes:
 
 
 def _facts(claims: Mapping[str, str]) -> dict[int, bytes]:
-    """What Fulcio writes of GitHub's claims, by the last number of the OID; 1 to 6 are the deprecated, bare ones."""
-    bare = {
-        1: claims["iss"],
-        2: claims["event_name"],
-        3: claims["sha"],
-        4: claims["workflow"],
-        5: claims["repository"],
-        6: claims["ref"],
-    }
+    """What Fulcio writes of GitHub's claims, by the last number of the OID."""
     run = f"{claims['repository']}/actions/runs/{claims['run_id']}/attempts/{claims['run_attempt']}"
-    typed = {
-        8: claims["iss"],
-        9: GITHUB + claims["job_workflow_ref"],
-        10: claims["job_workflow_sha"],
-        11: claims["runner_environment"],
-        12: GITHUB + claims["repository"],
-        13: claims["sha"],
-        14: claims["ref"],
-        15: claims["repository_id"],
-        16: GITHUB + claims["repository_owner"],
-        17: claims["repository_owner_id"],
-        18: GITHUB + claims["workflow_ref"],
-        19: claims["workflow_sha"],
-        20: claims["event_name"],
-        21: GITHUB + run,
-        22: claims["repository_visibility"],
-    }
-    return {number: text.encode() for number, text in bare.items()} | {
-        number: core.UTF8String(text).dump() for number, text in typed.items()
-    }
+    texts = {**claims, "run": run}
+    texts |= {name: GITHUB + texts[name] for name in ADDRESSES}
+    bare = {number: claims[name].encode() for number, name in enumerate(BARE, 1)}
+    return bare | {number: core.UTF8String(texts[name]).dump() for number, name in enumerate(ENCODED, 8)}
 
 
 def _sct(logged: bytes, issuer_key: Key, ct_key: Key) -> bytes:
