@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from slipway import quarantine
+from slipway import attestation, quarantine, records
+from slipway.attestation import Statement
 from slipway.errors import Rejected
 from slipway.history import Noted, State
 from slipway.records import GateDecision, Quarantine, QuarantineEvent, Release
+from slipway.signing import Run
 
 Kind = Literal["version", "image", "bento", "model", "recipe", "data", "source commit", "outcome commit"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -56,6 +58,23 @@ class Source(_Frozen, frozen=True, kw_only=True):
     data: bool  # its data.dvc names the recorded data
 
 
+class Signature(_Frozen, frozen=True, kw_only=True):
+    """Who has signed a release, in which run, where and when that was logged, and by whose root it is known."""
+
+    signer: Run
+    log_index: int
+    at: str
+    root: str
+
+
+class Link(_Frozen, frozen=True, kw_only=True):
+    """A fact of a release, held against what was signed of it; those of sources against the source commit, too."""
+
+    name: Literal["signature", "image", "bento", "model", "card", "commit", "recipe", "data", "gate", "parent"]
+    holds: bool | None  # None: not checked
+    why: str
+
+
 class Registered(_Frozen, frozen=True, kw_only=True):
     """The version of the registry that holds the model."""
 
@@ -67,6 +86,8 @@ class Chain(_Frozen, frozen=True, kw_only=True):
     """All that is known of a release, from its image to its data, and what became of it everywhere."""
 
     version: str
+    signature: Signature | None  # None where it is refused, or was not checked: see its link
+    links: tuple[Link, ...]
     image: str
     bento: str
     model: str
@@ -85,7 +106,7 @@ class Chain(_Frozen, frozen=True, kw_only=True):
 class Audit(_Frozen, frozen=True, kw_only=True):
     """What `slipway audit` found."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     subject: str
     matches: tuple[Match, ...]
     prediction: Asked | None
@@ -147,6 +168,8 @@ def chain(
     *,
     registered: Registered | None,
     source: Source | None,
+    signature: Signature | None,
+    links: tuple[Link, ...],
 ) -> Chain:
     """Put together what is known of a release."""
     release = known[version]
@@ -158,6 +181,8 @@ def chain(
     shared = {kind: tuple(other for other, has in others.items() if (kind, value) in has) for kind, value in mine}
     return Chain(
         version=version,
+        signature=signature,
+        links=links,
         image=package.image_digest,
         bento=package.bento_digest,
         model=bundle.model_digest,
@@ -174,6 +199,70 @@ def chain(
         quarantined=tuple(active[one] for one in quarantine.digests(package).values() if one in active),
         shared={kind: versions for kind, versions in shared.items() if versions},
     )
+
+
+def links(release: Release, said: Statement | None, card: str | None, source: Source | None) -> tuple[Link, ...]:
+    """Hold each fact of a release against a statement that was verified, or say that there is none to hold it against.
+
+    `card` is the digest of the model card that stands in Git.
+    """
+    facts = _facts(release, card)
+    signed = dict.fromkeys(facts) if said is None else _signed(said)
+    found = (_link(name, has, signed[name], checked=said is not None) for name, has in facts.items())
+    return tuple(_at_source(link, source) if link.name in ("commit", "recipe", "data") else link for link in found)
+
+
+def _facts(release: Release, card: str | None) -> dict[str, str | None]:
+    package, bundle = release.package, release.package.bundle
+    return {
+        "image": package.image_digest,
+        "bento": package.bento_digest,
+        "model": bundle.model_digest,
+        "card": card,
+        "commit": bundle.source_commit,
+        "recipe": bundle.recipe_digest,
+        "data": bundle.data_digest,
+        "gate": records.dumps(release.gate),
+        "parent": release.gate.champion,
+    }
+
+
+def _signed(said: Statement) -> dict[str, str | None]:
+    """The same facts, as they were signed."""
+    subjects = {one.name: f"sha256:{one.digest.get('sha256')}" for one in said.subject}
+    bundle = said.lineage.package.bundle
+    return {
+        "image": subjects.get(attestation.IMAGE),
+        "bento": subjects.get(attestation.BENTO),
+        "model": subjects.get(attestation.MODEL),
+        "card": subjects.get(attestation.CARD),
+        "commit": bundle.source_commit,
+        "recipe": bundle.recipe_digest,
+        "data": bundle.data_digest,
+        "gate": records.dumps(said.lineage.gate),
+        "parent": said.lineage.parent_model,
+    }
+
+
+def _link(name: Any, has: str | None, signed: str | None, *, checked: bool) -> Link:  # noqa: ANN401  # Link.name
+    if not checked:
+        return Link(name=name, holds=None, why="not checked: no signature holds")
+    if has == signed:
+        return Link(name=name, holds=True, why="as signed")
+    told = "another decision" if name == "gate" else signed or "none"
+    return Link(name=name, holds=False, why=f"NOT as signed: that was {told}")
+
+
+def _at_source(link: Link, source: Source | None) -> Link:
+    """Hold a fact of the sources against the commit that they come from, too."""
+    if source is None:
+        return msgspec.structs.replace(link, why=f"{link.why}; that commit is not in this clone")
+    if link.name == "commit":
+        return link
+    there = source.recipe if link.name == "recipe" else source.data
+    what = "files" if link.name == "recipe" else "data.dvc"
+    said = f"{'as' if there else 'NOT as'} the {what} of that commit"
+    return msgspec.structs.replace(link, holds=link.holds if there else False, why=f"{link.why}, {said}")
 
 
 def _by_number(version: str) -> tuple[int, ...]:

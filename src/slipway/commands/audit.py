@@ -11,10 +11,11 @@ from slipway import history, identity, lineage
 from slipway.adapters import files
 from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, TrackingUri, emit, past
+from slipway.commands.audit_links import checked
 from slipway.commands.audit_shown import shown
 from slipway.commands.past import Past
 from slipway.errors import Broken, Rejected
-from slipway.lineage import Asked, Audit, Registered, Source
+from slipway.lineage import Asked, Audit, Chain, Registered, Source
 from slipway.predictions import Origin
 from slipway.records import Bundle
 
@@ -34,11 +35,12 @@ def audit(
 ) -> None:
     """Follow a prediction back to its data, or data, a commit, a recipe, a model or an image forward to where it ran.
 
-    What is printed of each release is read from the commits of `origin/main`; its recipe and its data are held against
-    the files of its source commit. The id of a prediction names its release itself; with --keys its signature is
-    checked, with --ledger its truth is looked up.
+    What is printed of each release is read from the commits of `origin/main`. Its signature is verified, and each link
+    held against what was signed; recipe and data also against the files of the source commit. The id of a prediction
+    names its release itself; with --keys its signature is checked, with --ledger its truth is looked up.
 
-    Exit code 1: nothing has that name, several have, the id is forged, or the source commit has other data.
+    Exit code 1: nothing has that name, several have, the id is forged, or a link is contradicted. A signature that
+    cannot be checked, as without network, is shown as that, and contradicts nothing.
 
     Examples:
     ```sh
@@ -62,22 +64,28 @@ def audit(
         subject=subject,
         matches=matches,
         prediction=_asked(origin, found, ledger, checked=keys is not None) if origin else None,
-        chains=tuple(
-            lineage.chain(
-                version,
-                known,
-                events,
-                found.last.quarantine,
-                registered=there,
-                source=_source(repository, known[version].package.bundle),
-            )
-            for version, there in reversed(registered.items())
-        ),
+        chains=tuple(_chain(repository, found, version, there) for version, there in reversed(registered.items())),
         remarks=tuple(remarks),
     )
     emit(told, shown(told), as_json=as_json)
-    if any(chain.source and not chain.source.data for chain in told.chains):
+    if any(link.holds is False for chain in told.chains for link in chain.links):
         raise typer.Exit(Rejected.exit_code)
+
+
+def _chain(repository: Repository, found: Past, version: str, registered: Registered | None) -> Chain:
+    known = found.last.releases
+    source = _source(repository, known[version].package.bundle)
+    signature, links = checked(repository, found.tip, version, known[version], source)
+    return lineage.chain(
+        version,
+        known,
+        found.events,
+        found.last.quarantine,
+        registered=registered,
+        source=source,
+        signature=signature,
+        links=links,
+    )
 
 
 def _origin(subject: str, keys: Path | None) -> Origin:

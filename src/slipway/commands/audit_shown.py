@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from slipway import history
-from slipway.lineage import Asked, Audit, Chain, Kind
+from slipway.commands import verifying
+from slipway.lineage import Asked, Audit, Chain, Kind, Link
 
 MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
 ALSO: dict[str, Kind] = {"commit": "source commit"}  # links that are called by a shorter name
@@ -34,17 +35,21 @@ def _asked(one: Asked) -> Iterator[str]:
 
 
 def _chain(one: Chain) -> Iterator[str]:
+    links = {link.name: link for link in one.links}
     yield f"[bold]release {one.version}[/]"
-    yield _link(one, "image", one.image)
-    yield _link(one, "bento", one.bento)
+    yield from _signature(one, links["signature"])
+    yield _link(one, links["image"], one.image)
+    yield _link(one, links["bento"], one.bento)
     holds = f"version {one.registered.version} of the registry, run {one.registered.run_id}" if one.registered else ""
-    yield _link(one, "model", one.model, holds)
-    there = f"{one.source.author}, {one.source.at}: {one.source.subject}" if one.source else "not in this clone"
-    yield _link(one, "commit", one.source_commit, there)
-    yield _link(one, "recipe", one.recipe, _agrees(one.source.recipe if one.source else None, "files"))
-    yield _link(one, "data", one.data, _agrees(one.source.data if one.source else None, "data.dvc"))
-    against = f"against {one.gate.champion} of {', '.join(one.champions)}" if one.gate.champion else "as the first"
-    yield f"  gate       {'accepted' if one.gate.accepted else 'rejected'} {against}"
+    yield _link(one, links["model"], one.model, holds)
+    yield _link(one, links["card"], str(verifying.committed(one.version)[1]))
+    there = f"{one.source.author}, {one.source.at}: {one.source.subject}" if one.source else ""
+    yield _link(one, links["commit"], one.source_commit, there)
+    yield _link(one, links["recipe"], one.recipe)
+    yield _link(one, links["data"], one.data)
+    parent = f"of {', '.join(one.champions) or 'no release of main'}" if one.gate.champion else ""
+    yield _link(one, links["parent"], one.gate.champion or "none, it was the first", parent)
+    yield _link(one, links["gate"], "accepted" if one.gate.accepted else "rejected")
     yield f"             by the thresholds {one.gate.thresholds_digest} of {one.gate.base}"
     for check in one.gate.checks:
         yield f"             {MARKS[check.passed]} {check.name}: {escape(check.detail)}"
@@ -55,11 +60,16 @@ def _chain(one: Chain) -> Iterator[str]:
         yield f"  {noted.event.at[:16]} {noted.event.environment}: {escape(history.sentence(noted))}"
 
 
-def _link(one: Chain, name: str, value: str, about: str = "") -> str:
-    also = one.shared.get(ALSO.get(name, name), ())  # type: ignore[call-overload]
-    known = ", ".join(filter(None, (about, f"also in {', '.join(also)}" if also else "")))
-    return f"  {name:<10} {value}" + (f"  [dim]{escape(known)}[/]" if known else "")
+def _signature(one: Chain, link: Link) -> Iterator[str]:
+    if one.signature is None:
+        yield f"  signature  {MARKS[link.holds]} {escape(link.why)}"
+        return
+    known = one.signature
+    yield f"  signature  {MARKS[link.holds]} {escape(known.signer.signer)}  [dim]{escape(link.why)}[/]"
+    yield f"             [dim]{escape(known.signer.invocation)}, entry {known.log_index} of the log, {known.at}[/]"
 
 
-def _agrees(found: bool | None, what: str) -> str:
-    return {True: f"as the {what} of that commit", False: f"NOT as the {what} of that commit", None: ""}[found]
+def _link(one: Chain, link: Link, value: str, about: str = "") -> str:
+    also = one.shared.get(ALSO.get(link.name, link.name), ())  # type: ignore[arg-type]
+    known = ", ".join(filter(None, (link.why, about, f"also in {', '.join(also)}" if also else "")))
+    return f"  {link.name:<10} {MARKS[link.holds]} {value}  [dim]{escape(known)}[/]"
