@@ -1,6 +1,7 @@
 """Is what a release's commit and data give today what was released? Digests and trees, compared."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,7 +30,7 @@ class Rebuilt(_Frozen, frozen=True, kw_only=True):
     source_commit: str
     identical: bool
     parts: tuple[Part, ...]
-    rewritten: tuple[str, ...]  # files that the commit holds, and the pipeline wrote otherwise
+    outputs: tuple[str, ...]  # of stages, that are not what the commit's dvc.lock says
     bento: "Compared | None"  # file by file, where its digest is another
     installed: tuple[str, ...]  # what is installed here, and not what the commit's lock says
 
@@ -57,3 +58,19 @@ def parts(recorded: Package, made: Package, data: str) -> tuple[Part, ...]:
 def differing(found: tuple[Part, ...]) -> list[str]:
     """Names of the parts that are not what was recorded."""
     return [part.name for part in found if part.recorded != part.rebuilt]
+
+
+def outputs(locked: Mapping[str, Any], made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the outputs of stages that differ between two dvc.lock, parsed; their order there means nothing."""
+    before, now = ({(stage, path): md5 for stage, path, md5 in _outputs(lock)} for lock in (locked, made))
+    return tuple(
+        f"{path} of {stage}" for stage, path in now | before if now.get((stage, path)) != before.get((stage, path))
+    )
+
+
+def _outputs(lock: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (stage, output["path"], output["md5"])
+        for stage, entry in lock.get("stages", {}).items()
+        for output in entry.get("outs", ())
+    ]

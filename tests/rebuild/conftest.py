@@ -1,6 +1,5 @@
-"""A small release, agreed on: its commit and its record are on main of a bare origin beside the checkout."""
+"""A small release, made and signed by the verbs themselves; its origin and its DVC remote lie beside the checkout."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -8,17 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from tests.conftest import IDENTITY, Project
+from tests.conftest import Project
+from tests.signed import signing, trusting
 
-from slipway import outcomes
 from slipway.adapters import files
-from slipway.adapters.git import Repository
-from slipway.changes import Change, State
-from slipway.commands import settling
-from slipway.records import GateDecision, Package
+from slipway.records import Release
 
-AT = "2013-05-01T12:00:00+00:00"
 VERSION = "1.0.0"
 
 
@@ -33,60 +29,58 @@ class Shop:
         """The checkout, to run things in."""
         return Project(self.root)
 
-    def rebuild(self, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        """Rebuild as a process of its own."""
-        return self.project.command("slipway", "rebuild", *words, **variables)
+    @property
+    def remote(self) -> Path:
+        """The DVC remote, which .dvc/config.local names, and no commit."""
+        return self.root.parent / "remote"
 
-    def git(self, *arguments: str) -> str:
-        """Run git in the checkout."""
-        done = self.project.command("git", *arguments)
-        assert done.returncode == 0, done.stderr
+    @property
+    def record(self) -> Path:
+        """What was recorded of the release."""
+        return self.root / f"releases/{VERSION}.json"
+
+    def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command, which trusts what the tests have signed."""
+        return self.project.command(*command, **trusting(), **variables)
+
+    def ok(self, *command: str, **variables: str) -> str:
+        """Run a command that must not fail, and return what it has printed."""
+        done = self.run(*command, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
     def publish(self, message: str) -> str:
         """Commit everything, and push it to main."""
         commit = self.project.commit(message)
-        self.git("push", "--quiet", "origin", "HEAD:main")
+        self.ok("git", "push", "--quiet", "origin", "HEAD:main")
         return commit
+
+    def move(self, commit: str) -> None:
+        """Have the record name another source commit, on main."""
+        record = files.read_record(Release, self.record)
+        bundle = msgspec.structs.replace(record.package.bundle, source_commit=commit)
+        package = msgspec.structs.replace(record.package, bundle=bundle)
+        files.write_record(self.record, msgspec.structs.replace(record, package=package))
+        self.publish("Say that it was made from something else")
 
 
 @pytest.fixture(scope="session")
 def released(copy_repository: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A release of the small profile; read only."""
-    root = tmp_path_factory.mktemp("released") / "checkout"
-    shutil.copytree(copy_repository().root, root, symlinks=True)
-    shop = Shop(root)
-    shop.git("clone", "--quiet", "--bare", str(root), str(root.parent / "origin.git"))
-    shop.git("remote", "add", "origin", "../origin.git")
-    succeed(shop, "dvc", "repro", "--quiet")
-    shop.publish("Train")
-    succeed(shop, "slipway", "gate", "--first")
-    succeed(shop, "slipway", "package", "--version", VERSION)
-    propose(shop)
+    shop = Shop(tmp_path_factory.mktemp("released") / "checkout")
+    shutil.copytree(copy_repository().root, shop.root, symlinks=True)
+    shutil.copytree(shop.root / "sample-remote", shop.remote)
+    files.write_text(shop.root / ".dvc/config.local", "['remote \"sample\"']\n    url = ../../remote\n")
+    shop.ok("git", "clone", "--quiet", "--bare", ".", "../origin.git")
+    shop.ok("git", "remote", "add", "origin", "../origin.git")
+    shop.ok("dvc", "repro", "--quiet")
+    commit = shop.publish("Train")
+    shop.ok("slipway", "gate", "--first")
+    shop.ok("slipway", "package", "--version", VERSION)
+    signer = shop.project.command("slipway", "sign", **signing(commit))
+    assert signer.returncode == 0, signer.stdout + signer.stderr
+    shop.ok("slipway", "release")
     return shop
-
-
-def succeed(shop: Shop, *command: str) -> None:
-    """Run a command that must not fail."""
-    done = shop.project.command(*command)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def propose(shop: Shop) -> None:
-    """Record what was packaged and gated as a release, as `slipway release` does, but for what it has verified."""
-    package = files.read_record(Package, shop.root / "build/package.json")
-    gate = files.read_record(GateDecision, shop.root / "build/gate.json")
-
-    def decide(state: State, _tree: Repository) -> Change:
-        return outcomes.propose(state, package, gate, environment="production", at=AT, supersede=False)
-
-    before = dict(os.environ)
-    os.environ.update(IDENTITY)
-    try:
-        settling.settle(Repository(shop.root), decide)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.fixture

@@ -137,21 +137,26 @@ def _compare(repository: Repository, release: Release, place: Place) -> Rebuilt:
     place.run("dvc", "pull", "data.dvc", remedy="`dvc push data.dvc` where the data are, or give this shell access.")
     data = dvc.folder_digest(clone.root / "data")
     place.run("dvc", "repro", "--force")
-    rewritten = tuple(clone.git("diff", "--name-only").splitlines())
-    if rewritten:  # other outputs are a finding, and no reason not to go on and package them
-        clone.git("update-index", "--assume-unchanged", "--", *rewritten)
+    outputs = rebuilt.outputs(*(files.parse_yaml(text, "dvc.lock") for text in _locks(clone)))
+    if changed := clone.dirty():  # other outputs are a finding, and no reason not to go on and package them
+        clone.git("update-index", "--assume-unchanged", "--", *changed)
     place.run("slipway", "package", "--version", version)
     made = files.read_record(Package, clone.root / BUILD / "package.json")
     parts = rebuilt.parts(release.package, made, data) + tuple(_card(repository, version, clone.root))
     return Rebuilt(
         version=version,
         source_commit=release.package.bundle.source_commit,
-        identical=not rewritten and not rebuilt.differing(parts),
+        identical=not outputs and not rebuilt.differing(parts),
         parts=parts,
-        rewritten=rewritten,
+        outputs=outputs,
         bento=_bento(repository, release, clone.root) if "bento" in rebuilt.differing(parts) else None,
         installed=wheels.unlike(files.read_bytes(clone.root / LOCK).decode()),
     )
+
+
+def _locks(clone: Repository) -> tuple[str, str]:
+    """What the stages gave by the commit, and what they give."""
+    return clone.git("show", "HEAD:dvc.lock"), files.read_bytes(clone.root / "dvc.lock").decode()
 
 
 def _card(repository: Repository, version: str, clone: Path) -> Iterator[Part]:
@@ -186,8 +191,8 @@ def _lines(told: Rebuilt, folder: Path | None) -> Iterator[str]:
         same = part.recorded == part.rebuilt
         mark, recorded = ("[green]✓[/]", "") if same else ("[red]✗[/]", f", recorded {part.recorded}")
         yield f"  {mark} {part.name:<7} {part.rebuilt}{recorded}"
-    for name in told.rewritten:
-        yield f"  [red]✗[/] {escape(name)} is not as the commit holds it"
+    for name in told.outputs:
+        yield f"  [red]✗[/] {escape(name)} is not what dvc.lock of that commit says"
     if told.bento:
         yield from _files(told.bento)
     if told.installed:
