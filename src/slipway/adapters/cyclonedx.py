@@ -4,6 +4,8 @@ The library's own model of a document knows no modelCard and would drop it, so d
 schema, never read and written again. No network.
 """
 
+from typing import Any
+
 from slipway.errors import Rejected
 
 MOST = 3  # problems that are named
@@ -24,5 +26,13 @@ def validate(text: str, origin: str) -> None:
     except (ValueError, RecursionError) as error:
         raise Rejected(f"{origin} is no JSON: {error}", "Run `slipway package` again.") from error
     if problems:
-        named = [f"{problem.data.json_path}: {problem.data.message[:200]}" for problem in problems[:MOST]]
+        deepest = [_deepest(problem.data) for problem in problems[:MOST]]
+        named = [f"{problem.json_path}: {problem.message[:200]}" for problem in deepest]
         raise Rejected(f"{origin} is no valid CycloneDX 1.6: {'; '.join(named)}", "Mend what it names.")
+
+
+def _deepest(problem: Any) -> Any:  # noqa: ANN401  # of jsonschema, which has no types
+    """Where several forms are allowed, and none fits: what is wrong with the one that fits best."""
+    while problem.context:
+        problem = max(problem.context, key=lambda each: len(each.absolute_path))
+    return problem

@@ -42,6 +42,7 @@ def package(
     repository.require_clean()
     bundle = _bundle(repository, releases.following(shelf.existing(repository.root)) if version is None else version)
     said = _words(repository.root)
+    (repository.root / CARD).unlink(missing_ok=True)  # it is about another package
     with progress.status(f"packaging {bundle.version}"):
         made = build(repository.root, bundle)
         card = _card(repository.root, made, said)
