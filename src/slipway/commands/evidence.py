@@ -120,5 +120,6 @@ def _require_signed(repository: Repository, main: State, crowned: "Version", con
     signed = verifying.released(repository, having[-1]).statement.lineage.bento
     found = {"model.onnx": digests.of_bytes(content), "model.json": crowned.tags["info_digest"]}
     for name, digest in found.items():
-        if signed[f"src/model/{name}"].digest != digest:
+        entry = signed.get(f"src/model/{name}")
+        if entry is None or entry.digest != digest:
             raise Rejected(f"the champion's {name} is not the one that was signed", "Restore the registry's files.")

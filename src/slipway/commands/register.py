@@ -69,13 +69,14 @@ def admitted(root: Path) -> GateDecision:
 
 
 def _signed(repository: Repository, decided: GateDecision) -> Verified:
-    """What was signed, if it is the model that the gate has accepted."""
+    """What was signed, if it is the model that the gate has accepted, and by the same decision."""
     verified = verifying.built(repository)
     if verified.package.bundle.model_digest != decided.model_digest:
         raise Rejected(
             f"the gate has accepted {decided.model_digest}, signed was {verified.package.bundle.model_digest}",
             "Run `slipway package` and `slipway sign` for the model at hand.",
         )
+    verifying.require_same_gate(verified, decided)
     return verified
 
 
