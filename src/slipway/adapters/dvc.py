@@ -97,5 +97,6 @@ def bring_settings(checkout: Path, clone: Path) -> None:
                 outside = Path(remote["url"])  # a relative one is absolute by now
                 if outside.is_absolute() and not outside.is_relative_to(checkout):
                     settings["remote"].setdefault(name, {}).setdefault("url", str(outside))
+        (clone / ".dvc/config.local").chmod(0o600)  # there may be credentials in it
     except ConfigError as error:
         raise Broken(f"DVC's settings in {checkout / '.dvc'} cannot be read: {error}", "Mend what it names.") from error

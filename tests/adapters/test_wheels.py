@@ -1,0 +1,24 @@
+"""What of a lock is not what is installed here."""
+
+from importlib.metadata import version
+
+from slipway.adapters import wheels
+
+HASHED = " \\\n    --hash=sha256:00\n"
+
+
+def test_other_versions_and_absent_packages_are_named() -> None:
+    """However a name is spelt; what this platform does not need is passed over."""
+    here = version("typing_extensions")
+    lock = HASHED.join(
+        (
+            f"typing-extensions=={here}",
+            "numpy==0.9",
+            "no-such-package==1.0",
+            "nor-this==2.0 ; sys_platform == 'none'",
+            f"Typing.Extensions=={here} ; python_full_version >= '3.0'",
+            "",
+        )
+    )
+    assert wheels.unlike(lock) == (f"numpy {version('numpy')}, locked 0.9", "no-such-package none, locked 1.0")
+    assert wheels.unlike("") == ()
