@@ -5,6 +5,7 @@ it. What the platform attests stands in the certificate too and must agree with 
 `internalParameters.slipway` and in the dependencies and by-products, the build says of itself.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -202,8 +203,8 @@ def read(payload_type: str, payload: bytes, policy: Policy) -> Statement:
     if payload_type != PAYLOAD_TYPE:
         raise Rejected(f"what was signed is {payload_type!r}, no in-toto statement", REMEDY)
     try:
-        kind = msgspec.json.decode(payload)["predicateType"]
-    except (msgspec.DecodeError, UnicodeError, KeyError, TypeError) as error:
+        kind = json.loads(payload, object_pairs_hook=signing.unique)["predicateType"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise Rejected(f"what was signed is no statement: {error!r}", REMEDY) from error
     if kind not in policy.predicate_types or kind != PROVENANCE:
         raise Rejected(
@@ -235,14 +236,28 @@ def disagreements(said: Statement, run: Run) -> Iterator[str]:
     for name, (claimed, attested) in facts.items():
         if claimed != attested:
             yield f"the statement's {name} is {_plain(claimed)}, the certificate's is {_plain(attested)}"
+    gate, model = said.lineage.gate, package.bundle.model_digest
+    twice = {
+        "model of the gate": (gate.model_digest, model),
+        "model of the metrics": (said.lineage.metrics.model_digest, model),
+        "parent model": (said.lineage.parent_model, gate.champion),
+    }
+    for name, (once, again) in twice.items():
+        if once != again:
+            yield f"the statement's {name} is {once}, elsewhere in it {again}"
+    if not gate.accepted:
+        yield "the statement's gate has rejected the model"
 
 
 def uncovered(said: Statement, expected: Mapping[str, str]) -> Iterator[str]:
-    """Say which of the things by name -> digest the statement is not about."""
-    signed = {one.name: one.digest.get("sha256") for one in said.subject}
+    """Say which of the things by name -> digest the statement is not about just once, and what else it is about."""
     for name, digest in expected.items():
-        if signed.get(name) != digest.removeprefix("sha256:"):
-            yield f"the {name} is {digest}, signed was {signed.get(name) or 'none'}"
+        signed = [one for one in said.subject if one.name == name]
+        if signed != [resource(name, digest)]:
+            yield f"the {name} is {digest}, signed was {' and '.join(map(_plain, signed)) or 'none'}"
+    for one in said.subject:
+        if one.name not in expected:
+            yield f"the statement is about something else, too: {_plain(one)}"
 
 
 def _workflow(run: Run) -> Workflow:

@@ -78,3 +78,16 @@ def faults(policy: Policy, run: Run) -> Iterator[str]:
             yield f"its {name} is {getattr(run, name)}, the policy asks for {value}"
     if run.trigger not in policy.triggers:
         yield f"its trigger is {run.trigger}, the policy asks for {' or '.join(policy.triggers)}"
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON, each of whose keys stands in it once: two readers must not see two statements.
+
+    Raises:
+        ValueError: a key stands in it twice.
+
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found

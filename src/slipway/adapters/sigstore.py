@@ -4,17 +4,20 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from slipway import signing
 from slipway.errors import Broken, Rejected
 from slipway.signing import Run
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
-    from sigstore.models import ClientTrustConfig
+    from sigstore.models import Bundle, ClientTrustConfig
 
 AUDIENCE = "sigstore"
+SAID = 300  # characters of what the library says of a bundle: it may repeat all of it
 OIDS = {  # https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md, below 1.3.6.1.4.1.57264.1
     "issuer": 8,
     "signer": 9,
@@ -76,18 +79,27 @@ def trust(text: str, name: str) -> Trust:
 
     """
     from sigstore.models import ClientTrustConfig
+    from sigstore.verify import Verifier
 
     try:
         config = ClientTrustConfig.from_json(text)
-        _ = config.trusted_root
+        Verifier(trusted_root=config.trusted_root)
     except Exception as error:
         raise Broken(f"{name} is no client trust config: {error}", "docs/security.md says how one is made.") from error
     return Trust(name, config)
 
 
 def loopback(text: str) -> tuple[bool, bool]:
-    """Say whether any, and whether every address that a client trust config names is of this machine."""
-    local = [is_loopback(address) for address in _addresses(json.loads(text))]
+    """Say whether any, and whether every address that a client trust config names is of this machine.
+
+    Raises:
+        Broken: it is none.
+
+    """
+    try:
+        local = [is_loopback(address) for address in _addresses(json.loads(text))]
+    except (ValueError, RecursionError) as error:
+        raise Broken(f"a client trust config is no JSON: {error}", "docs/security.md says how one is made.") from error
     return any(local), bool(local) and all(local)
 
 
@@ -175,14 +187,20 @@ def verify(bundle: str, trust: Trust) -> Signed:
     try:
         opened = Bundle.from_json(bundle)
         payload_type, payload = verifier.verify_dsse(opened, certificate)
-        entry = opened.log_entry._inner  # noqa: SLF001
-        index, at = entry.log_index, _first_seen(opened)
+        _require_bound(opened, bundle, trust)
+        seen = min(one.time for one in verifier._establish_time(opened))  # noqa: SLF001  # verified ones alone
     except Exception as error:  # any doubt is a refusal; the library raises many kinds for a bundle that was changed
-        why = str(error).strip() or repr(error)
+        why = " ".join(str(error).split())[:SAID] or repr(error)
         raise Rejected(f"its signature is refused by {trust.name}: {why}", "Sign it again.") from error
     if certificate.run is None:
         raise Rejected("nothing says who has signed it", "Sign it again.")
-    return Signed(run=certificate.run, payload_type=payload_type, payload=payload, log_index=index, at=at)
+    return Signed(
+        run=certificate.run,
+        payload_type=payload_type,
+        payload=payload,
+        log_index=opened.log_entry._inner.log_index,  # noqa: SLF001
+        at=seen.astimezone(UTC).isoformat(timespec="seconds"),
+    )
 
 
 class _Certificate:
@@ -209,14 +227,20 @@ class _Certificate:
         self.run = Run(**facts)
 
 
-def _first_seen(bundle: Any) -> str:  # noqa: ANN401  # sigstore.models.Bundle
-    from datetime import UTC, datetime
-
-    stamps = bundle.verification_material.timestamp_verification_data
-    times = [one.tst_info.gen_time for one in (stamps.rfc3161_timestamps if stamps else [])]
-    if integrated := bundle.log_entry._inner.integrated_time:  # noqa: SLF001
-        times.append(datetime.fromtimestamp(integrated, UTC))
-    return str(min(times).astimezone(UTC).isoformat(timespec="seconds"))
+def _require_bound(opened: "Bundle", text: str, trust: Trust) -> None:
+    """Refuse what the client reads over: another spelling, a key twice, a log, place or time that no log has signed."""
+    if json.loads(text, object_pairs_hook=signing.unique) != json.loads(opened.to_json()):
+        raise ValueError("the bundle is not written as it was signed")
+    entry = opened.log_entry._inner  # noqa: SLF001
+    if entry.log_id.key_id not in {log.log_id.key_id for log in trust.config.trusted_root._inner.tlogs}:  # noqa: SLF001
+        raise ValueError("the log entry is of a log that is not trusted")
+    checkpoint = entry.inclusion_proof.checkpoint and entry.inclusion_proof.checkpoint.envelope
+    if not checkpoint or f"\n\N{EM DASH} {checkpoint.split()[0]} " not in checkpoint:
+        raise ValueError("the log's checkpoint is signed in the name of another log")
+    promised, time = entry.inclusion_promise, entry.integrated_time  # Rekor v1 signs place and time
+    proven = entry.log_index == entry.inclusion_proof.log_index and not (promised or time)  # v2 proves the place
+    if not (promised and time) and not proven:
+        raise ValueError("the log entry names a place or a time that the log has not signed")
 
 
 def _addresses(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON of any shape
@@ -233,7 +257,10 @@ def _addresses(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON of any shap
 
 def is_loopback(address: str) -> bool:
     """Say whether an address is of this machine."""
-    host = urlsplit(address).hostname or ""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:  # a bracket that is never closed
+        return False
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -8,12 +8,17 @@ from slipway.digests import Tree
 from slipway.errors import Broken
 
 
+class Unbound(Broken):
+    """The folder holds what its digest would not bind."""
+
+
 def read(root: Path) -> Tree:
     """Read every file below a folder, by relative POSIX path, with whether it may be executed.
 
     Raises:
-        Broken: a file or folder cannot be read; it holds what its digest would not bind: a link, a device, a folder
-            without a file, a name that is no UTF-8; or no file at all.
+        Broken: a file or folder cannot be read.
+        Unbound: it holds what its digest would not bind: a link, a device, a folder without a file, a name that is no
+            UTF-8; or no file at all.
 
     """
     try:
@@ -56,6 +61,6 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _refused(path: Path, why: str) -> Broken:
+def _refused(path: Path, why: str) -> Unbound:
     shown = str(path) if str(path).isprintable() else ascii(str(path))
-    return Broken(f"{shown} {why}", "Only folders with regular files in them have a digest: mend it, or make it anew.")
+    return Unbound(f"{shown} {why}", "Only folders with regular files in them have a digest: mend it, or make it anew.")

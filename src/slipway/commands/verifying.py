@@ -60,14 +60,10 @@ def built(repository: Repository) -> Verified:
     bundle, document = files.read_bytes(root / SIGNED), files.read_bytes(root / CARD)
     verified = _verify(repository, package, bundle.decode(errors="replace"), document)
     version = package.bundle.version
-    bento = _digest_of_bento(root / BUILD / "bentos" / version / "bento")
+    require_bento(verified.statement, root / BUILD / "bentos" / version / "bento")
     image = layout.read(root / BUILD / "images" / version)[0].digest
-    for name, found, signed in (
-        (attestation.BENTO, bento, package.bento_digest),
-        (attestation.IMAGE, image, package.image_digest),
-    ):
-        if found != signed:
-            raise Rejected(f"the {name} at hand is {found}, signed was {signed}", attestation.REMEDY)
+    if image != package.image_digest:
+        raise Rejected(f"the image at hand is {image}, signed was {package.image_digest}", attestation.REMEDY)
     return verified
 
 
@@ -175,22 +171,37 @@ def _verify(repository: Repository, package: Package, bundle: str, document: byt
 def _require_card(text: bytes, package: Package) -> None:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Rejected(f"its model card is no JSON: {error}", "Run `slipway package`.") from error
     card.check(document, package)
 
 
 def _committed(repository: Repository, path: Path) -> str:
     here = repository.root / path
-    text = here.read_text(encoding="utf-8", errors="replace") if here.exists() else None
+    text = files.read_bytes(here).decode(errors="replace") if here.is_file() else None
     text = text or repository.show(agreed.newest(repository).commit, str(path))
     if text is None:
         raise Rejected(f"there is no {path}: nobody has signed that release", "Only a signed release may run.")
     return text
 
 
-def _digest_of_bento(folder: Path) -> str:
-    return digests.of_tree(tree.read(folder))
+def require_bento(statement: Statement, folder: Path) -> None:
+    """Hold a bento against what was signed, file by file.
+
+    Raises:
+        Rejected: it is another; says what file of it.
+        Broken: it cannot be read.
+
+    """
+    signed = {path: (file.digest, file.executable) for path, file in statement.lineage.bento.items()}
+    try:
+        content = tree.read(folder)
+    except tree.Unbound as error:
+        raise Rejected(f"the bento at hand is not what was signed: {error.what}", attestation.REMEDY) from error
+    if changed := digests.differences(signed, digests.entries(content)):
+        raise Rejected(f"the bento at hand is not what was signed: {', '.join(changed)}", attestation.REMEDY)
+    if (found := digests.of_tree(content)) != (meant := statement.lineage.package.bento_digest):
+        raise Rejected(f"the bento at hand is {found}, signed was {meant}", attestation.REMEDY)
 
 
 def extract(root: Path) -> Mapping[str, attestation.File]:
