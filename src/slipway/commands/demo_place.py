@@ -141,8 +141,8 @@ class Place:
         """Begin a scene."""
         self.say(f"\n[bold]{name}[/]  [dim]{about}[/]")
 
-    def play(self, step: Step, since: float | None = None) -> None:
-        """Run one command in the clone; what it prints is shown where that is the story, or it ends otherwise.
+    def play(self, step: Step, since: float | None = None) -> str:
+        """Run one command in the clone, and return what it prints; shown where that is the story, or it ends otherwise.
 
         What plays live draws on a terminal itself. `since` is when the step began, if it was before.
         """
@@ -158,6 +158,7 @@ class Place:
         self.done(step, started)
         if step.shown:
             self.console.print(output, markup=False, highlight=False, soft_wrap=True)
+        return output
 
     def done(self, step: Step, started: float) -> None:
         """Tell that a step is done."""

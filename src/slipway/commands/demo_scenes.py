@@ -123,7 +123,10 @@ class Scenes:
             _lie(path)
         repository.publish(["attestations"], "Change what was signed")
         for step in story.refusals(stable, left):
-            place.play(step)
+            said = " ".join(place.play(step).split())
+            if "is not verified: its signature is refused" not in said:
+                raise Broken(f"`{step.command}` refused for another reason: {said}", f"Look into {place.clone}.")
+        place.say("  each says of the release: it is not verified, its signature is refused")
 
     @contextmanager
     def sigstore(self) -> Iterator[None]:

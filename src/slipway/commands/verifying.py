@@ -148,7 +148,7 @@ def _loopback(path: str, token_url: str) -> "Trust":
     text = files.read_bytes(Path(path)).decode(errors="replace")
     if not sigstore.loopback(text)[1]:
         raise Rejected(f"{path} names a Sigstore of another machine", f"Name it as `root` of {POLICY} instead.")
-    return sigstore.trust(text, "a loopback root, for demo and tests: it proves nothing about who signed")
+    return sigstore.trust(text, "a loopback root, for demo and tests only")
 
 
 def _verify(repository: Repository, package: Package, bundle: str, document: bytes) -> Verified:
