@@ -69,7 +69,9 @@ def test_what_is_no_name(subject: str) -> None:
 
 def test_the_chain_of_a_release() -> None:
     """What it shares with others, whom it was held against, its own events."""
-    made = lineage.chain("1.10.0", known(), EVENTS, Quarantine(), registered=None, source=None, signature=None, links=())
+    made = lineage.chain(
+        "1.10.0", known(), EVENTS, Quarantine(), registered=None, source=None, signature=None, links=()
+    )
     assert made.shared == {"model": ("1.9.0",), "recipe": ("1.9.0",), "data": ("1.9.0",)}
     assert [one.version for one in made.events] == ["1.10.0"]
     assert made.champions == ()
