@@ -1,7 +1,7 @@
 """Start the instance of a folder: `python -m slipway.services.loopback_sigstore --folder F`.
 
-F/trust.json is its client trust config, F/environment.json the variables that a signer needs. Both are written when it
-listens, and only then: what an earlier process wrote is gone before this one starts.
+F/trust.json is its client trust config, F/environment.json the variables that a signer needs, written last and when it
+listens. Who waits for it there removes an earlier process's first.
 """
 
 import argparse
