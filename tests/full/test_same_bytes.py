@@ -49,6 +49,6 @@ def test_two_clones_give_the_same_digests(tmp_path: Path) -> None:
     second = make(tmp_path / "somewhere else" / "b", 0o077, OTHER, force=True)
 
     assert first == second  # source commit, data, recipe, model, bento and image
-    for name in ("dvc.lock", "artifacts/metrics.json", "artifacts/validation.json"):
+    for name in ("dvc.lock", "artifacts/metrics.json", "artifacts/validation.json", "build/card.cdx.json"):
         one, other = (tmp_path / folder / "clone" / name for folder in ("a", "somewhere else/b"))
         assert one.read_bytes() == other.read_bytes()

@@ -29,7 +29,7 @@ from rich.console import Console, RenderableType
 from slipway import records
 
 BUILD = Path("build")  # what verbs make on the way, in no commit
-DECISION, CARD = BUILD / "gate.json", BUILD / "card.cdx.json"
+DECISION = BUILD / "gate.json"
 MODEL, METRICS = Path("artifacts/model"), Path("artifacts/metrics.json")  # what dvc.yaml's stages make
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Root = Annotated[Path, typer.Option("--root", help="The repository.", exists=True, file_okay=False)]

@@ -12,7 +12,7 @@ from rich.markup import escape
 from slipway.adapters import cyclonedx, files
 from slipway.card import check, picture
 from slipway.card.reading import Card, digest
-from slipway.commands import BUILD, CARD, Json, Root, console, progress, shelf, verifying
+from slipway.commands import BUILD, Json, Root, console, progress, shelf, verifying
 from slipway.records import Package, Window
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def card(
     slipway card 1.2.0 --html card.html
     ```
     """
-    path = root / (CARD if version is None else verifying.committed(version)[1])
+    path = root / (verifying.CARD if version is None else verifying.committed(version)[1])
     package = _package(root, version)
     text = files.read_bytes(path).decode(errors="replace")
     cyclonedx.validate(text, str(path))

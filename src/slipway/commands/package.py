@@ -9,7 +9,7 @@ from slipway import digests, oci, recipe, releases
 from slipway.adapters import dvc, files, layout, tree
 from slipway.adapters.git import Repository
 from slipway.card import words, writing
-from slipway.commands import BUILD, CARD, METRICS, MODEL, Json, Root, emit, progress, shelf
+from slipway.commands import BUILD, METRICS, MODEL, Json, Root, emit, progress, shelf, verifying
 from slipway.errors import Rejected
 from slipway.records import Bundle, Metrics, ModelInfo, Package, RuntimeLock
 
@@ -42,7 +42,7 @@ def package(
     repository.require_clean()
     bundle = _bundle(repository, releases.following(shelf.existing(repository.root)) if version is None else version)
     said = _words(repository.root)
-    (repository.root / CARD).unlink(missing_ok=True)  # it is about another package
+    (repository.root / verifying.CARD).unlink(missing_ok=True)  # it is about another package
     with progress.status(f"packaging {bundle.version}"):
         made = build(repository.root, bundle)
         card = _card(repository.root, made, said)
@@ -120,5 +120,5 @@ def _card(root: Path, made: Package, said: words.Words) -> str:
         )
     )
     cyclonedx.validate(text, "the model card")
-    files.write_text(root / CARD, text)
+    files.write_text(root / verifying.CARD, text)
     return digests.of_bytes(text.encode())
