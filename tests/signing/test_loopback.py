@@ -355,7 +355,7 @@ def test_it_answers_this_machine_only(loopback: Instance) -> None:
 
 def test_a_folder_has_one_process(loopback: Instance) -> None:
     """Two would write two histories of one log."""
-    second = subprocess.run(command(loopback.folder), capture_output=True, text=True, check=False)
+    second = subprocess.run(command(loopback.folder), capture_output=True, text=True, check=False, timeout=60)
 
     assert second.returncode == 2
     assert "is served already" in second.stderr
