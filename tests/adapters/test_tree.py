@@ -19,8 +19,9 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "tree"
     (root / "model").mkdir(parents=True)
     (root / "model/model.onnx").write_bytes(b"weights")
+    (root / "model/model.onnx").chmod(0o655)  # the bit is the owner's
     (root / "run.sh").write_bytes(b"#!/bin/sh\n")
-    (root / "run.sh").chmod(0o755)
+    (root / "run.sh").chmod(0o744)
     (root / "größe\n.txt").write_bytes(b"")
     return root
 

@@ -15,6 +15,7 @@ from tests.rehearsal.test_processes import until
 
 from slipway.adapters import files
 from slipway.adapters.processes import MARK
+from slipway.commands import shelf
 from slipway.manifests import tree
 from slipway.rollout.records import Rehearsed, Seen
 
@@ -115,15 +116,17 @@ def test_a_person_s_way_back_is_rehearsed_beside_what_is_left(repository: Reposi
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda one: one.name)
 def test_an_end_from_outside_is_no_verdict_and_leaves_nothing(repository: Repository, number: signal.Signals) -> None:
-    """Services, shippers, judge: none is alive, whatever ended it; 2 is the exit code of what is broken."""
+    """Services, told which bento they are, shippers, judge: none outlives it; 2 is the exit code of what is broken."""
     repository.release("1.0.0", "proposed", "promoted")
     repository.release("1.1.0", "proposed")
     repository.render("1.1.0")
     here = folder(repository)
     with subprocess.Popen(repository.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         until(lambda: process.poll() is not None or len(left(here)) >= 5)
+        told = {one.info["environ"].get("SLIPWAY_BENTO") for one in left(here)} - {None}  # the judge is none
         process.send_signal(number)
         assert process.wait(60) in (2, -signal.SIGKILL), process.stderr
+    assert told == {shelf.read(repository.root, version).package.bento_digest for version in ("1.0.0", "1.1.0")}
     until(lambda: not left(here), 30)
     assert not (here / "result.json").exists()
     assert files.read_record(Seen, here / "seen.json").phase == "progressing"
