@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from tests import signed
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -40,21 +41,26 @@ class Fork:
         """What commands in the clone see: its own code, and no setting of the machine's."""
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         mine = {"PATH": tools, "PYTHONPATH": str(self.clone / "src"), "HOME": str(self.clone.parent)}
+        mine |= {"GITHUB_ACTIONS": ""}  # nor that of a job that runs the tests
         return {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"} | IDENTITY | mine
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, **variables: str) -> str:
         """Run lines of shell, which must all succeed, and return what they print."""
-        done = subprocess.run(
+        done = self.attempt(script, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def attempt(self, script: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run lines of shell, as far as they go."""
+        return subprocess.run(
             ["sh", "-eux"],
             input=script,
             cwd=self.clone,
-            env=self.environment,
+            env=self.environment | variables,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +77,12 @@ def fork(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Fo
 
 @pytest.fixture(scope="module")
 def worked(fork: Fork) -> Fork:
-    """The fork after the README's steps by hand."""
+    """The fork after the README's steps: by hand, and then as the workflow that may sign."""
     fork.run(BLOCKS[1])
+    path, alone = commands(BLOCKS[1])[0], commands(BLOCKS[2])[0]
+    ended = fork.attempt(f"{path}\n{alone}")
+    assert (ended.returncode, "this machine has no identity to sign with" in ended.stderr) == (2, True), ended.stderr
+    fork.run(f"{path}\n{BLOCKS[2]}", **signed.signing(fork.run("git rev-parse HEAD").strip()))
     return fork
 
 
@@ -86,21 +96,22 @@ def test_first_screen() -> None:
 
 def test_commands_run(worked: Fork) -> None:
     """From the data to a promoted release by the README's own lines; then exactly that release is served."""
-    (serve,) = commands(BLOCKS[2])
+    (serve,) = commands(BLOCKS[3])
     port = free_port()
     command = [*serve.split(), "--port", str(port)]  # 3000 may be taken on this machine
-    with subprocess.Popen(command, cwd=worked.clone, env=worked.environment, stdout=subprocess.PIPE) as process:
+    environment = worked.environment | signed.trusting()
+    with subprocess.Popen(command, cwd=worked.clone, env=environment, stdout=subprocess.PIPE) as process:
         try:
             served = answer(f"http://127.0.0.1:{port}/version", process)
         finally:
             process.terminate()
     assert served["release"] == "1.0.0"
-    assert not BLOCKS[4:], "a block that no test runs"
+    assert not BLOCKS[5:], "a block that no test runs"
 
 
 def test_the_judge_shows_itself(fork: Fork) -> None:
     """In a fresh clone: how a canary was aborted, and how long the next one takes."""
-    said = fork.run(BLOCKS[3])
+    said = fork.run(BLOCKS[4])
     assert "ABORT after" in said
     assert "in time" in said
 

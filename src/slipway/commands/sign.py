@@ -36,9 +36,10 @@ def sign(root: Root = Path(), *, as_json: Json = False) -> None:
     repository.require_clean()
     package = files.read_record(Package, repository.root / BUILD / "package.json")
     policy = verifying.policy(repository)
-    trust, token = verifying.trust(repository, policy), sigstore.ambient()
+    token = sigstore.ambient()
     run = sigstore.run_of(token)
     _require_fit(policy, run, package)
+    trust = verifying.trust(repository, policy)
     said = attestation.statement(
         _lineage(repository.root, package),
         run,
