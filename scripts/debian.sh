@@ -2,6 +2,7 @@
 # Installs the Debian packages that `make test-full` needs, and only those that are missing. Needs root.
 set -eu
 packages="buildah chromium debootstrap docker-registry iproute2 postgresql prometheus runc skopeo strace wrk"
+command -v npm > /dev/null || packages="$packages nodejs npm"  # Node's own packages hold npm, and refuse Debian's
 
 missing=""
 for package in $packages; do
