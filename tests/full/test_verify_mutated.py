@@ -17,9 +17,6 @@ from tests.signing.test_callers import MADE
 COMMANDS = ROOT / "src/slipway/commands"
 ASKS = {"built", "released", "require_same_gate"}  # of verifying: each raises where something is not as it was signed
 TELLING = {"rebuild", "sign", "verify"}  # they act on nothing, and without the call have nothing to tell
-    "sign",
-    "rebuild",
-}  # `sign` verifies what it has just made; `rebuild` only takes from it what to compare with
 CALLERS, UNSIGNED = "tests/signing/test_callers.py::", "tests/outcomes/test_unsigned.py::"
 GUARDED_BY = {
     "evidence.released 1": CALLERS + "test_what_was_released_is_refused[gate-kept_gone]",
