@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 from slipway import attestation, digests
 from slipway.adapters import files, sigstore
-from slipway.attestation import Lineage
+from slipway.attestation import File, Lineage
 from slipway.card import words, writing
 from slipway.commands import verifying
 from slipway.records import Estimate, GateDecision, Metrics, ModelInfo, Package, RuntimeLock, SliceMetrics, Window
@@ -52,17 +52,20 @@ def signing(commit: str, **claims: str) -> dict[str, str]:
     return instance() | {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{instance()['ACTIONS_ID_TOKEN_REQUEST_URL']}?{asked}"}
 
 
-def write(root: Path, package: Package, gate: GateDecision) -> None:
-    """Sign a package that was never built, and put statement and card where Git keeps them."""
+def write(root: Path, package: Package, gate: GateDecision, *bento: tuple[str, str], **claims: str) -> None:
+    """Sign a package that was never built, and put statement and card where Git keeps them; claims as in `signing`.
+
+    `bento` is what it holds: paths and digests.
+    """
     card = _card(package)
-    paths = verifying.committed(package.bundle.version)
-    for path, text in zip(paths, (_bundle(package, gate, digests.of_bytes(card.encode())), card), strict=True):
+    bundle = _bundle(package, gate, digests.of_bytes(card.encode()), bento, **claims)
+    for path, text in zip(verifying.committed(package.bundle.version), (bundle, card), strict=True):
         files.write_text(root / path, text)
 
 
 @cache
-def _bundle(package: Package, gate: GateDecision, card: str) -> str:
-    variables = signing(package.bundle.source_commit)
+def _bundle(package: Package, gate: GateDecision, card: str, bento: tuple[tuple[str, str], ...], **claims: str) -> str:
+    variables = signing(package.bundle.source_commit, **claims)
     asked = requests.get(
         variables["ACTIONS_ID_TOKEN_REQUEST_URL"],
         params={"audience": sigstore.AUDIENCE},
@@ -76,7 +79,7 @@ def _bundle(package: Package, gate: GateDecision, card: str) -> str:
         parent_model=gate.champion,
         gate=gate,
         metrics=_metrics(package.bundle.model_digest),
-        bento={},
+        bento={path: File(digest=digest, executable=False) for path, digest in bento},
     )
     said = attestation.statement(lineage, run, card=card, dependencies=(), byproducts=())
     trust = sigstore.trust(Path(variables[verifying.LOOPBACK]).read_text(), "the tests' Sigstore")

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+from tests import samples, signed
 from tests.outcomes import world as worlds
 from tests.outcomes.world import World
 
@@ -50,11 +51,11 @@ class Story:
         """Commit a recipe and data, by default its own, push them, and say what is packaged from them."""
         files.write_text(self.clone / "params.yaml", f"model: {recipe or version}\n")
         files.write_text(self.clone / "dvc.yaml", "stages: {}\n")
-        md5 = worlds.digest(f"data {data or version}")[7:39]
+        md5 = samples.digest(f"data {data or version}")[7:39]
         files.write_text(self.clone / "data.dvc", f"outs:\n- md5: {md5}.dir\n  path: data\n")
         for command in ("add -A", f"commit -qm Train-{version} --allow-empty", "push -q origin main"):
             self.world.git(*command.split(), folder=self.clone)
-        made = worlds.package(version)
+        made = samples.package(version)
         bundle = msgspec.structs.replace(
             made.bundle,
             source_commit=self.world.git("rev-parse", "HEAD", folder=self.clone),
@@ -68,12 +69,14 @@ class Story:
         package = self.package(version, **made)
         register(self.world.uri, package.bundle.model_digest)
 
-        def decide(state: State, _tree: Repository) -> Change:
+        def decide(state: State, worktree: Repository) -> Change:
             reigning = state.stable_of("production")
-            decided = worlds.gate(package.bundle.model_digest, reigning and reigning.package.bundle.model_digest)
+            decided = samples.gate(package.bundle.model_digest, reigning and reigning.package.bundle.model_digest)
             decided = msgspec.structs.replace(decided, checks=(Check(name="auc", passed=True, detail="+0.01"),))
             at = worlds.AT
-            return outcomes.propose(state, package, decided, environment=environment, at=at, supersede=supersede)
+            change = outcomes.propose(state, package, decided, environment=environment, at=at, supersede=supersede)
+            signed.write(worktree.root, package, change.release.gate)
+            return change
 
         settling.settle(Repository(self.clone), decide)
         return package.image_digest
@@ -95,11 +98,11 @@ class Story:
 
         settling.settle(Repository(self.clone), decide)
         if environment == "production":
-            mlflow.crown(self.world.uri, worlds.package(version).bundle.model_digest)
+            mlflow.crown(self.world.uri, samples.package(version).bundle.model_digest)
 
     def abort(self, version: str, environment: str = "production") -> None:
         """The judge aborts a release, and it is recorded."""
-        package, at = worlds.package(version), worlds.AT
+        package, at = samples.package(version), worlds.AT
 
         def decide(state: State, _tree: Repository) -> Change | None:
             return outcomes.revert(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import samples
 from tests.conftest import IDENTITY
 from tests.history.story import Story
-from tests.outcomes import world as worlds
 
 from slipway import records
 from slipway.__main__ import main
@@ -134,7 +134,7 @@ def test_a_rehearsal_is_a_cluster(told: Story, tmp_path: Path) -> None:
     seen = Seen(
         namespace=namespace,
         rollout="flights",
-        image=worlds.package("1.3.0").image_digest,
+        image=samples.package("1.3.0").image_digest,
         rollback=False,
         phase="progressing",
         cause=None,
@@ -143,7 +143,7 @@ def test_a_rehearsal_is_a_cluster(told: Story, tmp_path: Path) -> None:
     )
     files.write_record(tmp_path / "seen.json", seen)
     assert asked(told, "status", "--rehearsal", str(tmp_path))["environments"]["production"]["cluster"]["image"]
-    for change in ({"phase": "aborted", "cause": "verdict"}, {"image": worlds.digest("another")}):
+    for change in ({"phase": "aborted", "cause": "verdict"}, {"image": samples.digest("another")}):
         files.write_text(tmp_path / "seen.json", json.dumps(json.loads(records.dumps(seen)) | change))
         (wrong,) = asked(told, "status", "--rehearsal", str(tmp_path), code=1)["disagreements"]
         assert wrong["where"] == "production"
@@ -151,7 +151,7 @@ def test_a_rehearsal_is_a_cluster(told: Story, tmp_path: Path) -> None:
 
 def test_a_champion_of_nobodys_making(small: Story) -> None:
     """Somebody moves the alias: status says what mends it, and that does."""
-    mlflow.crown(small.world.uri, worlds.package("1.1.0").bundle.model_digest)
+    mlflow.crown(small.world.uri, samples.package("1.1.0").bundle.model_digest)
     (wrong,) = asked(small, "status", code=1)["disagreements"]
     assert wrong["where"] == "registry"
     assert "`slipway promote 1.0.0`" in wrong["remedy"]

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests import signed
 from tests.conftest import IDENTITY
 from tests.outcomes.webhook import Webhook, listening
-from tests.outcomes.world import World, copy, make, package
+from tests.outcomes.world import World, copy, make
+from tests.samples import package
 
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "1.3.0")  # whose models are registered, the last one as challenger
 
@@ -42,7 +44,7 @@ def make_world(
     untouched: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], World]:
     """Return a function that makes a world."""
-    for key, value in IDENTITY.items():
+    for key, value in (IDENTITY | signed.trusting()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.delenv("SLIPWAY_NOTIFY", raising=False)
     return lambda: copy(untouched, tmp_path_factory.mktemp("world"))

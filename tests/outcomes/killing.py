@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 from tests.outcomes.webhook import Webhook
-from tests.outcomes.world import World, copy, package
+from tests.outcomes.world import World, copy
+from tests.samples import package
 
 SECONDS = 120
 HOOK = """#!/bin/sh

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT
 from tests.outcomes import world as worlds
-from tests.outcomes.world import World, package
+from tests.outcomes.world import World
+from tests.samples import package
 
 from slipway import quarantine
 from slipway.adapters import git

@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 from tests.conftest import ROOT
 from tests.outcomes.test_verbs import EVIDENCE, said
-from tests.outcomes.world import AT, World, package
+from tests.outcomes.world import AT, World
+from tests.samples import package
 
 from slipway import outcomes, quarantine, records
 from slipway.adapters.git import Repository

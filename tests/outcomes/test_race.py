@@ -3,7 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from tests.outcomes.world import World, package
+from tests.outcomes.world import World
+from tests.samples import package
 
 from slipway import append_only, releases
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.outcomes.world import AT, gate, package
+from tests.outcomes.world import AT
+from tests.samples import release
 
 from slipway import recipe
 from slipway.adapters import files
@@ -72,10 +73,9 @@ class Story:
 
     def release(self, version: str, source: str, *events: ReleaseEvent) -> Release:
         """A release made from a commit, with the recipe that is checked out."""
-        made = package(version)
-        bundle = msgspec.structs.replace(made.bundle, source_commit=source, recipe_digest=self.recipe())
-        decided = gate(bundle.model_digest, None)
-        return Release(package=msgspec.structs.replace(made, bundle=bundle), gate=decided, events=events)
+        made = release(version, *events)
+        bundle = msgspec.structs.replace(made.package.bundle, source_commit=source, recipe_digest=self.recipe())
+        return msgspec.structs.replace(made, package=msgspec.structs.replace(made.package, bundle=bundle))
 
     def aborted(self, source: str, **changes: Any) -> Release:
         """A release made from a commit, that the judge aborted."""

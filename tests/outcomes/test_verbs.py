@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable
 
 from tests.outcomes.webhook import Webhook
-from tests.outcomes.world import World, digest, package
+from tests.outcomes.world import World
+from tests.samples import digest, package
 
 from slipway import quarantine, records
 from slipway.adapters import mlflow

@@ -7,50 +7,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import signed
 from tests.conftest import IDENTITY, ROOT
+from tests.samples import gate, package
 
-from slipway import digests, outcomes, records, releases
+from slipway import outcomes, records, releases
 from slipway.adapters.git import Repository
 from slipway.changes import Change, State
 from slipway.commands import settling
-from slipway.records import Bundle, GateDecision, Package, Release
+from slipway.records import Release
 
 AT = "2013-06-15T12:00:00+00:00"
-
-
-def digest(text: str) -> str:
-    """A digest, the same for the same text."""
-    return digests.of_bytes(text.encode())
-
-
-def package(version: str, recipe: str | None = None, model: str | None = None) -> Package:
-    """A package of a version; its recipe and its model are its own unless named."""
-    bundle = Bundle(
-        version=version,
-        source_commit=40 * "c",
-        data_digest="md5:0",
-        recipe_digest=digest(f"recipe {recipe or version}"),
-        model_digest=digest(f"model {model or version}"),
-        request_version=1,
-    )
-    return Package(bundle=bundle, bento_digest=digest(f"bento {version}"), image_digest=digest(f"image {version}"))
-
-
-def gate(model_digest: str, champion: str | None) -> GateDecision:
-    """An accepted decision about a model, held against a champion."""
-    return GateDecision(
-        accepted=True,
-        first=champion is None,
-        model_digest=model_digest,
-        champion=champion,
-        base=40 * "b",
-        thresholds_digest=digest("thresholds"),
-        guards_changed=(),
-        checks=(),
-        latency_ms=0.1,
-        model_bytes=1,
-        comparison=None,
-    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +44,7 @@ class World:
     def environment(self, **more: str) -> dict[str, str]:
         """What its processes see."""
         tools = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}/src"}
-        return os.environ | IDENTITY | tools | {"MLFLOW_TRACKING_URI": self.uri} | more
+        return os.environ | IDENTITY | tools | {"MLFLOW_TRACKING_URI": self.uri} | signed.trusting() | more
 
     def run(self, *command: str, folder: Path | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, by default in the clone."""
@@ -106,20 +73,15 @@ class World:
     def release(
         self, version: str, environment: str = "production", *, supersede: bool = False, recipe: str | None = None
     ) -> str:
-        """Release a fake package, as `slipway release` would; returns its image's digest."""
-        made = package(version, recipe=recipe)
+        """Sign and release a fake package, as their verbs would; returns its image's digest."""
+        made = package(version, recipe=recipe or version)
 
-        def decide(state: State, _tree: Repository) -> Change:
+        def decide(state: State, worktree: Repository) -> Change:
             reigning = state.stable_of("production")
-            champion = reigning and reigning.package.bundle.model_digest
-            return outcomes.propose(
-                state,
-                made,
-                gate(made.bundle.model_digest, champion),
-                environment=environment,
-                at=AT,
-                supersede=supersede,
-            )
+            decided = gate(made.bundle.model_digest, reigning and reigning.package.bundle.model_digest)
+            change = outcomes.propose(state, made, decided, environment=environment, at=AT, supersede=supersede)
+            signed.write(worktree.root, made, change.release.gate)
+            return change
 
         settling.settle(Repository(self.clone), decide)
         return made.image_digest
@@ -183,7 +145,7 @@ def make(folder: Path) -> World:
     """Make a world: the real manifests, and nothing released."""
     world = World(folder)
     seed = folder / "seed"
-    for name in ("k8s/next", "k8s/rendered", "rollouts"):
+    for name in ("k8s/next", "k8s/rendered", "rollouts", "signing"):
         for path in (ROOT / name).rglob("*"):
             if path.is_file():
                 (seed / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,15 @@
 """The relay before a Kubernetes API over HTTP: what it reads there, and what it does when that answers nonsense."""
 
+from tests import samples
 from tests.judge.conftest import answering
 from tests.judge.sources import ODD, RUNS, Cluster
 from tests.judge.test_process import kubeconfig
-from tests.outcomes import world as worlds
 from tests.outcomes.world import World
 from tests.relay.running import SPACES, relay, until
 
 from canary import objects
 
-CANARY = worlds.package("1.1.0").image_digest
+CANARY = samples.package("1.1.0").image_digest
 
 
 def staging() -> Cluster:

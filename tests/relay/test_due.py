@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests import samples
 from tests.outcomes import world as worlds
 
 from slipway import changes, outcomes
@@ -21,17 +22,16 @@ STABLE = "production:proposed production:promoted"
 
 def release(version: str, *events: str) -> Release:
     """A release with events, each `environment:kind`."""
-    made = worlds.package(version)
     told = tuple(
         ReleaseEvent(kind=kind, environment=environment, at=AT, cause=None)  # type: ignore[arg-type]
         for environment, kind in (event.split(":") for event in events)
     )
-    return Release(package=made, gate=worlds.gate(made.bundle.model_digest, None), events=told)
+    return samples.release(version, *told)
 
 
 def image(version: str) -> str:
     """The digest of its image."""
-    return worlds.package(version).image_digest
+    return samples.package(version).image_digest
 
 
 def git(image_of: str, stable: dict[str, str], following: str | None = None, **events: str) -> Git:
@@ -111,7 +111,7 @@ TABLE: dict[str, tuple[Git, Seen, tuple[Any, ...] | None]] = {
     "first release, late": (FIRST, seen(B, "aborted", "deadline"), ("revert", B, "deadline")),
     "an image that nobody released": (
         FLYING,
-        msgspec.structs.replace(seen(B, "healthy"), image=worlds.digest("x")),
+        msgspec.structs.replace(seen(B, "healthy"), image=samples.digest("x")),
         ("report", None, None),
     ),
     "an image of another environment": (

@@ -11,8 +11,8 @@ from threading import Event
 import pytest
 import requests
 from msgspec import structs
+from tests import samples
 from tests.conftest import free_port
-from tests.outcomes import world as worlds
 from tests.outcomes.world import World
 from tests.relay.github import answering
 from tests.relay.running import TOKEN, Relay, begin, github, hang, judge, relay, remembered, see, until
@@ -25,7 +25,7 @@ from slipway.services.relay.acting import Tried, Verbs
 from slipway.services.relay.meters import Meters
 from slipway.services.relay.reading import Main
 
-CANARY = worlds.package("1.1.0").image_digest
+CANARY = samples.package("1.1.0").image_digest
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_webhook_makes_it_look_at_once(world: World) -> None:
     state = world.state()
     assert state.releases["1.1.0"].events[-1].cause == "verdict"
     assert {one.version for one in state.quarantine.events} == {"1.1.0"}
-    assert worlds.package("1.0.0").image_digest in str(world.manifests("staging"))
+    assert samples.package("1.0.0").image_digest in str(world.manifests("staging"))
 
 
 def test_many_webhooks_are_one_commit(world: World) -> None:

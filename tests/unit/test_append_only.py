@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests import samples
 
 from slipway import append_only, quarantine, records
 from slipway.errors import Broken
-from slipway.records import Bundle, GateDecision, Package, Quarantine, Release, ReleaseEvent, Stable
+from slipway.records import Quarantine, Release, ReleaseEvent, Stable
 
 Texts = dict[str, str]
 OTHER = f"sha256:{64 * 'e'}"
@@ -16,33 +17,7 @@ OTHER = f"sha256:{64 * 'e'}"
 
 def release(version: str, *events: tuple[str, str]) -> Release:
     """A release to which these kinds of events happened, each in an environment, a day apart."""
-    digest = f"sha256:{version.replace('.', '').ljust(64, '0')}"
-    bundle = Bundle(
-        version=version,
-        source_commit=40 * "c",
-        data_digest="md5:0",
-        recipe_digest=digest,
-        model_digest=digest,
-        request_version=1,
-    )
-    gate = GateDecision(
-        accepted=True,
-        first=False,
-        model_digest=digest,
-        champion=None,
-        base=40 * "b",
-        thresholds_digest=digest,
-        guards_changed=(),
-        checks=(),
-        latency_ms=0.1,
-        model_bytes=1,
-        comparison=None,
-    )
-    return Release(
-        package=Package(bundle=bundle, bento_digest=digest, image_digest=digest),
-        gate=gate,
-        events=tuple(event(*each, day=number) for number, each in enumerate(events, start=1)),
-    )
+    return samples.release(version, *(event(*each, day=number) for number, each in enumerate(events, start=1)))
 
 
 def event(kind: str, environment: str = "production", day: int = 9) -> ReleaseEvent:
@@ -137,7 +112,7 @@ FAULTS: dict[str, tuple[Texts, str]] = {
         "1.1.0.json: the package was changed",
     ),
     "gate changed": (
-        after(v1_1_0=records.dumps(msgspec.structs.replace(B, gate=msgspec.structs.replace(B.gate, first=True)))),
+        after(v1_1_0=records.dumps(msgspec.structs.replace(B, gate=msgspec.structs.replace(B.gate, first=False)))),
         "1.1.0.json: the gate's decision was changed",
     ),
     "quarantine forgets": (

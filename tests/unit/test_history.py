@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from tests.unit.test_releases import gate, package
+from tests import samples
 
 from slipway import history
 from slipway.history import Revision
@@ -37,7 +37,7 @@ def revisions(*commits: dict[str, list[str]], clock: int = 1) -> list[Revision]:
     for number, commit in enumerate(commits):
         at = f"2013-05-{15 + clock * number:02d}T00:00:00+00:00"
         for version, added in commit.items():
-            before = known.get(version, Release(package=package(version), gate=gate(), events=()))
+            before = known.get(version, samples.release(version))
             events = (*before.events, *(event(words, at) for words in added))
             known = known | {version: msgspec.structs.replace(before, events=events)}
         made.append(

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.outcomes.world import AT, digest, gate, package
+from tests.outcomes.world import AT
+from tests.samples import digest, gate, package
 
 from slipway import append_only, changes, outcomes, quarantine, records, releases
 from slipway.changes import Change, Manifests, State

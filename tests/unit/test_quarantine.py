@@ -4,10 +4,11 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from tests import samples
 
 from slipway import quarantine
 from slipway.errors import Rejected
-from slipway.records import Bundle, Cause, Evidence, GateDecision, Package, Part, Quarantine, Release, ReleaseEvent
+from slipway.records import Bundle, Cause, Evidence, Package, Part, Quarantine, Release, ReleaseEvent
 
 AT, LATER = "2013-06-20T00:00:00+00:00", "2013-06-21T00:00:00+00:00"
 EMPTY = Quarantine()
@@ -30,21 +31,8 @@ def release(version: str = "1.2.0", events: tuple[ReleaseEvent, ...] = (), **par
         model_digest=own["model"],
         request_version=1,
     )
-    gate = GateDecision(
-        accepted=True,
-        first=False,
-        model_digest=own["model"],
-        champion=None,
-        base=40 * "b",
-        thresholds_digest=digest("a"),
-        guards_changed=(),
-        checks=(),
-        latency_ms=0.1,
-        model_bytes=1,
-        comparison=None,
-    )
     package = Package(bundle=bundle, bento_digest=own["bento"], image_digest=own["image"])
-    return Release(package=package, gate=gate, events=events)
+    return Release(package=package, gate=samples.gate(own["model"]), events=events)
 
 
 STABLE = release("1.1.0")

@@ -4,53 +4,23 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.samples import gate, package, release
 
 from slipway import releases
 from slipway.errors import Rejected
-from slipway.records import Bundle, GateDecision, Package, Release, ReleaseEvent, Stable
+from slipway.records import GateDecision, Package, Release, ReleaseEvent, Stable
 
-A, B = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
+A, B = (package(version).bundle.model_digest for version in ("1.0.0", "1.1.0"))
 AT = "2013-05-01T00:00:00+00:00"
 NOTHING = Stable(environments={})
 
 
-def package(version: str, model: str = A, image: str = A) -> Package:
-    """A package of a version."""
-    bundle = Bundle(
-        version=version,
-        source_commit=40 * "c",
-        data_digest="md5:0",
-        recipe_digest=A,
-        model_digest=model,
-        request_version=1,
-    )
-    return Package(bundle=bundle, bento_digest=A, image_digest=image)
-
-
-def gate(model: str = A, champion: str | None = None, **changes: Any) -> GateDecision:
-    """An accepted decision about a model."""
-    accepted = GateDecision(
-        accepted=True,
-        first=champion is None,
-        model_digest=model,
-        champion=champion,
-        base=40 * "b",
-        thresholds_digest=A,
-        guards_changed=(),
-        checks=(),
-        latency_ms=0.1,
-        model_bytes=1,
-        comparison=None,
-    )
-    return msgspec.structs.replace(accepted, **changes)
-
-
 def promoted(version: str, *environments: str) -> Release:
     """A release that was promoted in some environments, one after the other."""
-    record = None
+    made, record = package(version), None
     for environment in environments:
         known = {} if record is None else {version: record}
-        record = releases.propose(package(version), gate(), known, NOTHING, environment=environment, at=AT)
+        record = releases.propose(made, gate(made.bundle.model_digest), known, NOTHING, environment=environment, at=AT)
         stood = ReleaseEvent(kind="promoted", environment=environment, at=AT, cause="person")
         record = msgspec.structs.replace(record, events=(*record.events, stood))
     assert record is not None
@@ -64,7 +34,7 @@ def propose(made: Package, decision: GateDecision, known: dict[str, Release], **
 
 def test_first_release_needs_no_champion_and_makes_a_record() -> None:
     """The record holds the package, the decision, and that it was proposed."""
-    record = propose(package("1.0.0"), gate(), {})
+    record = propose(package("1.0.0"), gate(A), {})
 
     assert [(event.kind, event.environment) for event in record.events] == [("proposed", "production")]
     assert releases.in_flight({"1.0.0": record}, "production") == "1.0.0"
@@ -73,11 +43,11 @@ def test_first_release_needs_no_champion_and_makes_a_record() -> None:
 def test_what_staging_has_proved_goes_to_production_with_the_same_bytes() -> None:
     """The record keeps its events and gains one; other bytes under that version are refused."""
     known = {"1.0.0": promoted("1.0.0", "staging")}
-    record = propose(package("1.0.0"), gate(), known)
+    record = propose(package("1.0.0"), gate(A), known)
 
     assert [event.environment for event in record.events] == ["staging", "staging", "production"]
     with pytest.raises(Rejected, match="exists, with other bytes"):
-        propose(package("1.0.0", image=B), gate(), known)
+        propose(package("1.0.0", image="another"), gate(A), known)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +55,8 @@ def test_what_staging_has_proved_goes_to_production_with_the_same_bytes() -> Non
     [
         (gate(B, A, accepted=False), "did not pass the gate"),
         (gate(A, A), "the gate decided about"),
-        (gate(B, None), "against no champion; Git says that the champion is sha256:aaa"),
-        (gate(B, B), "against sha256:bbb"),
+        (gate(B, None), f"against no champion; Git says that the champion is {A[:14]}"),
+        (gate(B, B), f"against {B[:14]}"),
     ],
     ids=["rejected", "about another model", "as the first of all", "against another champion"],
 )
@@ -95,8 +65,31 @@ def test_only_a_decision_against_todays_champion_counts(decision: GateDecision, 
     known = {"1.0.0": promoted("1.0.0", "production")}
 
     with pytest.raises(Rejected, match=says):
-        propose(package("1.1.0", B), decision, known, production="1.0.0")
-    assert propose(package("1.1.0", B), gate(B, A), known, production="1.0.0")
+        propose(package("1.1.0"), decision, known, production="1.0.0")
+    assert propose(package("1.1.0"), gate(B, A), known, production="1.0.0")
+
+
+def test_what_may_run_is_the_stable_and_what_is_in_flight() -> None:
+    """Of this environment, as it is now: what stood before, was taken back, or stands elsewhere may not."""
+    known = {version: promoted(version, "production") for version in ("1.0.0", "1.1.0")}
+    known["1.2.0"] = promoted("1.2.0", "staging")
+
+    def running(environment: str = "production", **stable: str) -> dict[str, str]:
+        return releases.running(known, Stable(environments=stable), environment)
+
+    def bytes_of(*versions: str) -> dict[str, str]:
+        return {made.image_digest: made.bento_digest for made in map(package, versions)}
+
+    assert running() == {}
+    assert running(production="1.1.0", staging="1.2.0") == bytes_of("1.1.0")
+    assert running(production="1.0.0") == bytes_of("1.0.0"), "a person went back"
+    assert running("staging", production="1.1.0") == {}
+    assert running(production="0.9.0") == {}, "a stable that releases/ does not hold"
+    known["1.3.0"] = propose(package("1.3.0", model="1.1.0"), gate(B, B), known, production="1.1.0")
+    assert running(production="1.1.0") == bytes_of("1.1.0", "1.3.0")
+    reverted = ReleaseEvent(kind="reverted", environment="production", at=AT, cause="verdict")
+    known["1.3.0"] = msgspec.structs.replace(known["1.3.0"], events=(*known["1.3.0"].events, reverted))
+    assert running(production="1.1.0") == bytes_of("1.1.0")
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "0.9.0"])
@@ -105,7 +98,7 @@ def test_versions_go_up(version: str) -> None:
     known = {"1.0.0": promoted("1.0.0", "production")}
 
     with pytest.raises(Rejected, match=f"{version} is not above 1.0.0"):
-        propose(package(version), gate(A, A), known, production="1.0.0")
+        propose(package(version, model="1.1.0"), gate(B, A), known, production="1.0.0")
 
 
 def test_burnt_versions_are_not_used_again() -> None:
@@ -116,10 +109,10 @@ def test_burnt_versions_are_not_used_again() -> None:
 
 def test_a_release_in_flight_holds_the_next() -> None:
     """One at a time in an environment."""
-    known = {"1.0.0": propose(package("1.0.0"), gate(), {})}
+    known = {"1.0.0": propose(package("1.0.0"), gate(A), {})}
 
     with pytest.raises(Rejected, match=r"1\.0\.0 is in flight in production"):
-        propose(package("1.1.0"), gate(), known)
+        propose(package("1.1.0"), gate(B), known)
 
 
 @pytest.mark.parametrize(
@@ -151,16 +144,13 @@ def test_what_serves_while_a_version_comes(
 ) -> None:
     """The recorded stable; after a rollback, what was left last, whatever happened in another environment since."""
     known = {
-        version: Release(
-            package=package(version),
-            gate=gate(),
-            events=(
-                *(
-                    ReleaseEvent(kind=kind, environment="production", at=f"2013-05-0{day}", cause=None)
-                    for day, kind in enumerate(kinds, start=1)
-                ),
-                ReleaseEvent(kind="rolled-back", environment="staging", at="2013-06-01", cause="person"),
+        version: release(
+            version,
+            *(
+                ReleaseEvent(kind=kind, environment="production", at=f"2013-05-0{day}", cause=None)
+                for day, kind in enumerate(kinds, start=1)
             ),
+            ReleaseEvent(kind="rolled-back", environment="staging", at="2013-06-01", cause="person"),
         )
         for version, kinds in events.items()
     }

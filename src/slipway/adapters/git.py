@@ -34,6 +34,7 @@ class Repository:
 
     root: Path
     options: tuple[str, ...] = ()  # of git itself
+    main: str = f"{REMOTE}/{BRANCH}"  # by which main is known here, as it was when it was fetched last
 
     def git(self, *arguments: str, given: str | None = None) -> str:
         """Run git on what is given, and return what it printed, without the final newline."""
@@ -237,7 +238,7 @@ class Repository:
             path = Path(tempfile.mkdtemp(dir=folder, prefix="tree."))
             try:
                 self.git("worktree", "add", "--quiet", "--detach", "--no-checkout", str(path), self.head())
-                yield Repository(path, self._whole())
+                yield Repository(path, self._whole(), main="HEAD")
             finally:
                 self._clear(folder)
 

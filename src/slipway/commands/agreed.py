@@ -23,8 +23,8 @@ class Agreed:
 
 
 def newest(repository: Repository) -> Agreed:
-    """What origin/main says since it was fetched last, or HEAD where there is no remote."""
-    return at(repository, repository.commit_of(MAIN) or repository.head())
+    """What main says as it was fetched last, or HEAD where there is no remote; in a throw-away tree, its newest."""
+    return at(repository, repository.commit_of(repository.main) or repository.head())
 
 
 def at(repository: Repository, commit: str) -> Agreed:
