@@ -201,7 +201,7 @@ def test_fairness_is_spoken_of_where_it_is_measured() -> None:
 )
 def test_words_are_strict(place: Place) -> None:
     """Nothing is left out, nothing is empty, nothing is of another kind, nothing is added; the place is named."""
-    for change in (drop, put(""), put(" \n "), put(15), put(None)):
+    for change in (drop, put(""), put(" \n "), put("\x1b[2J"), put(15), put(None)):
         if change is drop and isinstance(place[-1], int):
             continue  # one limit fewer is a matter of opinion
         if change is drop and len(place) == 2 and place[0] == "fairness":
@@ -296,8 +296,8 @@ def test_a_card_that_lacks_what_it_must_say_is_refused(place: Place) -> None:
 
 @pytest.mark.parametrize("name", ["users", "useCases", "technicalLimitations", "performanceTradeoffs"])
 def test_a_card_that_says_it_with_empty_words_is_refused(name: str) -> None:
-    """An empty list, an empty text, blanks."""
-    for empty in ([], [""], ["  "]):
+    """An empty list, an empty text, blanks, or something that a terminal obeys."""
+    for empty in ([], [""], ["  "], ["\x1b[2J"]):
         with pytest.raises(Rejected, match=name):
             check(changed(DOCUMENT, (*CARD, "considerations", name), put(empty)), PACKAGE)
 
@@ -324,6 +324,19 @@ def test_nothing_that_is_read_is_taken_for_granted(new: Any) -> None:
             except Rejected:
                 refused += 1
     assert refused > 100
+
+
+def test_a_terminal_obeys_no_card() -> None:
+    """A name, a version or a property may hold no control characters."""
+    model = ("metadata", "component")
+    for place in (
+        (*model, "name"),
+        (*model, "description"),
+        ("components", 0, "name"),
+        (*model, "properties", 0, "value"),
+    ):
+        with pytest.raises(Rejected, match="cannot be read"):
+            read(changed(DOCUMENT, place, put("\x9b2J")))
 
 
 def test_no_document_at_all_is_refused() -> None:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
+Line = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]  # a terminal obeys none of it
+Text = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f]*\Z")]
 Texts = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 
@@ -15,44 +16,44 @@ class _Part(msgspec.Struct, frozen=True, rename="camel"):
 class Hash(_Part, frozen=True):
     """A digest of some bytes."""
 
-    alg: str
-    content: str
+    alg: Line
+    content: Line
 
 
 class Property(_Part, frozen=True):
     """A fact that CycloneDX has no field for."""
 
-    name: str
-    value: str
+    name: Line
+    value: Line
 
 
 class Interval(_Part, frozen=True):
     """Where a metric lies, with the confidence that the card names."""
 
-    lower_bound: str
-    upper_bound: str
+    lower_bound: Line
+    upper_bound: Line
 
 
 class Metric(_Part, frozen=True):
     """A metric of the test window, or of a slice of it."""
 
-    type: str
-    value: str
+    type: Line
+    value: Line
     confidence_interval: Interval
-    slice: str | None = None
+    slice: Line | None = None
 
 
 class Format(_Part, frozen=True):
     """A field of the request or of the answer."""
 
-    format: str
+    format: Line
 
 
 class Parameters(_Part, frozen=True):
     """What the model is, reads and answers."""
 
-    task: str
-    model_architecture: str
+    task: Line
+    model_architecture: Line
     inputs: tuple[Format, ...]
     outputs: tuple[Format, ...]
 
@@ -108,14 +109,14 @@ class Contents(_Part, frozen=True):
 class Dataset(_Part, frozen=True):
     """A window of the data."""
 
-    name: str
+    name: Line
     contents: Contents
 
 
 class LicenceName(_Part, frozen=True):
     """A licence by its SPDX identifier."""
 
-    id: str
+    id: Line
 
 
 class Licence(_Part, frozen=True):
@@ -127,12 +128,12 @@ class Licence(_Part, frozen=True):
 class Component(_Part, frozen=True):
     """The model, its data, its images, or a package."""
 
-    type: str
-    ref: str = msgspec.field(name="bom-ref")
-    name: str
-    version: str | None = None
-    description: str = ""
-    scope: str = "required"
+    type: Line
+    ref: Line = msgspec.field(name="bom-ref")
+    name: Line
+    version: Line | None = None
+    description: Line = ""
+    scope: Line = "required"
     hashes: tuple[Hash, ...] = ()
     licenses: tuple[Licence, ...] = ()
     properties: tuple[Property, ...] = ()
@@ -149,8 +150,8 @@ class Metadata(_Part, frozen=True):
 class Document(_Part, frozen=True):
     """The whole document."""
 
-    bom_format: str
-    spec_version: str
-    serial_number: str
+    bom_format: Line
+    spec_version: Line
+    serial_number: Line
     metadata: Metadata
     components: tuple[Component, ...]

@@ -5,15 +5,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from slipway.card.parts import Text, Texts
 from slipway.errors import Rejected
 
 FIGURE = re.compile(
     r"\d[\d.,]*\s*%|(?<![\w.])0?\.\d+"
 )  # 5 %, 0.64, .5: measured, so it would be wrong after the next training
 GUIDE = "docs/model-card.md says what belongs there."
-
-Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
-Texts = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 
 class _Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
