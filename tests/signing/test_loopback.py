@@ -9,6 +9,7 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 from sigstore._internal.fulcio.client import FulcioClientError
 from sigstore.errors import Error, VerificationError
 from sigstore.models import Bundle, ClientTrustConfig
@@ -332,6 +334,18 @@ def test_rekor_logs_no_signature_that_is_none(instance: Instance) -> None:
 
     assert (refused.status_code, refused.json()["message"]) == (400, "the signature is not of this content and key")
     assert (instance.folder / "rekor.log").stat().st_size == size
+
+
+@pytest.mark.parametrize("nonce", [True, False])
+def test_a_time_stamp_answers_its_query(loopback: Instance, nonce: bool) -> None:
+    """The client looks at neither nonce nor status: another's answer would do."""
+    query = TimestampRequestBuilder().hash_algorithm(HashAlgorithm.SHA256).data(b"signature").nonce(nonce=nonce).build()
+    address = json.loads(loopback.trust.read_text())["signingConfig"]["tsaUrls"][0]["url"]
+
+    reply = decode_timestamp_response(requests.post(address, data=query.as_bytes(), timeout=10).content)
+
+    assert (reply.status, reply.tst_info.nonce) == (0, query.nonce)
+    assert reply.tst_info.message_imprint.message == sha256(b"signature").digest()
 
 
 @pytest.mark.parametrize("path", ["api/v2/signingCert", "api/v1/log/entries", "api/v2/log/entries", "api/v1/timestamp"])
