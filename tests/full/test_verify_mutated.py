@@ -15,14 +15,21 @@ from tests.signing import world as worlds
 from tests.signing.test_callers import MADE
 
 COMMANDS = ROOT / "src/slipway/commands"
-ASKS = {"built", "released", "require_same_gate"}  # of verifying: each raises where something is not as it was signed
+ASKS = {
+    "built",
+    "released",
+    "require_same_gate",
+    "require_same_model",
+}  # of verifying: each raises where something is not as it was signed
 TELLING = {"rebuild", "sign", "verify"}  # they act on nothing, and without the call have nothing to tell
 CALLERS, UNSIGNED = "tests/signing/test_callers.py::", "tests/outcomes/test_unsigned.py::"
 GUARDED_BY = {
     "evidence.released 1": CALLERS + "test_what_was_released_is_refused[gate-kept_gone]",
+    "evidence.require_same_model 1": CALLERS + "test_gate_refuses_a_champion_that_the_registry_tells_otherwise",
     "guarded.released 1": CALLERS + "test_what_was_released_is_refused[manifests check-kept_gone]",
     "register.built 1": CALLERS + "test_what_is_at_hand_is_refused[register-bento]",
     "register.require_same_gate 1": CALLERS + "test_what_is_at_hand_is_refused[register-decision]",
+    "register.require_same_model 1": CALLERS + "test_register_refuses_a_model_that_was_committed_after_it_was_signed",
     "release.built 1": CALLERS + "test_what_is_at_hand_is_refused[release-bento]",
     "release.require_same_gate 1": CALLERS + "test_what_is_at_hand_is_refused[release-decision]",
     "release.released 1": UNSIGNED + "test_what_is_not_as_it_was_signed_goes_nowhere[no statement]",

@@ -211,6 +211,19 @@ def test_a_branch_does_not_loosen_the_policy_for_what_is_at_hand(world: World, v
     refused(world, loosened(world), verb)
 
 
+def test_register_refuses_a_model_that_was_committed_after_it_was_signed(world: World) -> None:
+    """What DVC is told to believe of the model's record is not what the bento holds."""
+    path = world.clone / "artifacts/model/model.json"
+    text = path.read_text()
+    path.unlink()  # DVC may have linked it
+    path.write_text(text + " ")
+    done = Project(world.clone).command("dvc", "commit", "--quiet", "--force", "train", "evaluate")
+    assert done.returncode == 0, done.stderr
+    world.publish("Say something else of the model")
+    digest = digests.of_bytes(path.read_bytes())
+    refused(world, f"model.json is not the one that was signed of {AT_HAND}: it is {digest}", "register")
+
+
 @pytest.mark.parametrize("fault", KEPTS)
 @pytest.mark.parametrize("verb", ["gate", "manifests check", "serve", f"verify {RELEASED}"])
 def test_what_was_released_is_refused(world: World, verb: str, fault: Fault) -> None:
@@ -231,7 +244,7 @@ def test_gate_refuses_a_champion_that_the_registry_tells_otherwise(world: World)
     path.write_text(path.read_text() + " ")
     digest = digests.of_bytes(path.read_bytes())
     world.query("update model_version_tags set value = ? where key = 'info_digest' and version = 1", digest)
-    refused(world, "the champion's model.json is not the one that was signed", "gate")
+    refused(world, f"model.json is not the one that was signed of {RELEASED}: it is {digest}", "gate")
 
 
 def test_gate_refuses_a_champion_that_was_never_released(world: World) -> None:

@@ -117,9 +117,6 @@ def _require_signed(repository: Repository, main: State, crowned: "Version", con
     having = [one for one in main.releases.values() if one.package.bundle.model_digest == crowned.model_digest]
     if not having:
         raise Rejected(f"no release of main has the model {crowned.model_digest}", "Crown a released model.")
-    signed = verifying.released(repository, having[-1]).statement.lineage.bento
+    verified = verifying.released(repository, having[-1])
     found = {"model.onnx": digests.of_bytes(content), "model.json": crowned.tags["info_digest"]}
-    for name, digest in found.items():
-        entry = signed.get(f"src/model/{name}")
-        if entry is None or entry.digest != digest:
-            raise Rejected(f"the champion's {name} is not the one that was signed", "Restore the registry's files.")
+    verifying.require_same_model(verified, found)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from slipway.adapters.mlflow import Version
     from slipway.adapters.onnx import Floats
 
+MODEL_FILES = ("model.onnx", "model.json")
+
 
 def register(*, tracking_uri: TrackingUri = None, root: Root = Path(), as_json: Json = False) -> None:
     """Register the model that the gate has accepted and the workflow has signed; it gets the alias `challenger`.
@@ -77,6 +79,8 @@ def _signed(repository: Repository, decided: GateDecision) -> Verified:
             "Run `slipway package` and `slipway sign` for the model at hand.",
         )
     verifying.require_same_gate(verified, decided)
+    found = {name: digests.of_bytes(files.read_bytes(repository.root / MODEL / name)) for name in MODEL_FILES}
+    verifying.require_same_model(verified, found)
     return verified
 
 

@@ -103,6 +103,22 @@ def require_same_gate(verified: Verified, gate: GateDecision) -> None:
         )
 
 
+def require_same_model(verified: Verified, found: Mapping[str, str]) -> None:
+    """See that the files of a model, name -> digest, are those in the bento that was signed.
+
+    Raises:
+        Rejected: one is another.
+
+    """
+    version, bento = verified.package.bundle.version, verified.statement.lineage.bento
+    for name, digest in found.items():
+        signed = bento.get(f"src/model/{name}")
+        if signed is None or signed.digest != digest:
+            raise Rejected(
+                f"{name} is not the one that was signed of {version}: it is {digest}", "Restore what was signed."
+            )
+
+
 def policy(repository: Repository) -> Policy:
     """Read the signing policy that everybody agreed on."""
     commit = agreed.newest(repository).commit
