@@ -9,12 +9,12 @@ from tests.signing.instance import Instance, started
 @pytest.fixture(scope="session")
 def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Clients log with Rekor v2 and ask a time stamp authority."""
-    with started(tmp_path_factory.mktemp("loopback")) as instance:
+    with started(tmp_path_factory.mktemp("loopback") / "instance") as instance:
         yield instance
 
 
 @pytest.fixture(scope="session")
 def loopback_v1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Clients log with Rekor v1, whose entry holds the time."""
-    with started(tmp_path_factory.mktemp("loopback_v1"), "--rekor", "1") as instance:
+    with started(tmp_path_factory.mktemp("loopback_v1") / "instance", "--rekor", "1") as instance:
         yield instance

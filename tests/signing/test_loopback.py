@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -42,20 +42,6 @@ with SigningContext.from_trust_config(config).signer(IdentityToken(detect_creden
     print(signer.sign_dsse(statement(n=7)).to_json())
 """
 Edit = Callable[[dict[str, Any], dict[str, Any]], None]
-
-
-@pytest.fixture(scope="session")
-def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Its clients log with Rekor v2, and ask a time stamp authority."""
-    with started(tmp_path_factory.mktemp("rekor-2") / "instance", "--rekor", "2") as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def loopback_v1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Another one, whose clients log with Rekor v1: its entry says the time."""
-    with started(tmp_path_factory.mktemp("rekor-1") / "instance", "--rekor", "1") as running:
-        yield running
 
 
 @pytest.fixture(params=["loopback", "loopback_v1"])
