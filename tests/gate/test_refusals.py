@@ -9,17 +9,20 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
+from tests import samples, signed
+from tests.conftest import ROOT, Project
 
 from challengers.models import CASES, TEST, TRAIN, Case
 from slipway import digests
 from slipway.adapters import files, mlflow
-from slipway.commands.agreed import Agreed
+from slipway.adapters.git import Repository
+from slipway.commands import shelf
 from slipway.commands.evidence import judge
 from slipway.gate import RULES, Policy
 from slipway.params import Gate
-from slipway.records import GateDecision, ModelInfo
+from slipway.records import GateDecision, ModelInfo, Release
 
-FREE = Agreed(40 * "b", {})  # nothing is quarantined
+InGit = Callable[[Path], Repository]
 SMALL = Path(__file__).parents[1] / "small" / "params.yaml"
 
 
@@ -65,6 +68,36 @@ def registries(champion: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return uris
 
 
+@pytest.fixture(scope="module")
+def main(champion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What main holds of the champion's release: its record, and its signature."""
+    folder, model = tmp_path_factory.mktemp("main"), champion / "artifacts/model"
+    made = {name: digests.of_bytes((model / name).read_bytes()) for name in ("model.onnx", "model.json")}
+    package = samples.package("1.0.0")
+    bundle = msgspec.structs.replace(package.bundle, model_digest=made["model.onnx"])
+    package, gate = msgspec.structs.replace(package, bundle=bundle), samples.gate(bundle.model_digest)
+    shelf.write(folder, Release(package=package, gate=gate, events=()))
+    signed.write(folder, package, gate, *((f"src/model/{name}", digest) for name, digest in made.items()))
+    shutil.copytree(ROOT / "signing", folder / "signing")
+    return folder
+
+
+@pytest.fixture
+def in_git(main: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Repository]:
+    """Return a function that commits a project to a repository that starts from that main."""
+    for name, value in signed.trusting().items():
+        monkeypatch.setenv(name, value)
+
+    def commit(root: Path) -> Repository:
+        if not (root / ".git").exists():
+            shutil.copytree(main, root, dirs_exist_ok=True)
+            assert Project(root).command("git", "init", "-q", "-b", "main").returncode == 0
+            Project(root).commit("Challenge")
+        return Repository(root)
+
+    return commit
+
+
 def policy(root: Path, off: tuple[str, ...] = (), **limits: float) -> Policy:
     """The thresholds of the small profile, with rules switched off or set; `root` is measured as it says itself."""
     plain = msgspec.to_builtins(files.read_params(SMALL).gate)
@@ -85,16 +118,18 @@ def test_every_rule_has_a_challenger() -> None:
     assert set(CASES) == set(RULES)
 
 
-def test_twin_of_the_champion_is_accepted(champion: Path, registries: dict[bool, str]) -> None:
+def test_twin_of_the_champion_is_accepted(champion: Path, registries: dict[bool, str], in_git: InGit) -> None:
     """With every rule on, a model that is the champion's equal passes: what follows is refused for its own fault."""
-    decision = judge(champion, registries[False], policy(champion), FREE, (), first=False)
+    decision = judge(in_git(champion), registries[False], policy(champion), (), first=False)
 
     assert decision.accepted, refusing(decision)
     assert all(check.passed for check in decision.checks)
 
 
 @pytest.mark.parametrize("rule", CASES)
-def test_rule_refuses_and_only_it(rule: str, make: Callable[[Case], Path], registries: dict[bool, str]) -> None:
+def test_rule_refuses_and_only_it(
+    rule: str, make: Callable[[Case], Path], registries: dict[bool, str], in_git: InGit
+) -> None:
     """A challenger made to break one rule is refused by it alone, and accepted when that rule is null."""
     case = CASES[rule]
     root, uri = make(case), registries[case.first]
@@ -102,8 +137,9 @@ def test_rule_refuses_and_only_it(rule: str, make: Callable[[Case], Path], regis
     if rule == "budget.latency_ms":  # no model is that fast: no clock decides this test
         limits[rule] = 1e-9
 
-    on = judge(root, uri, policy(root, case.also, **limits), FREE, (), first=case.first)
-    off = judge(root, uri, policy(root, (*case.also, rule), **limits), FREE, (), first=case.first)
+    repository = in_git(root)
+    on = judge(repository, uri, policy(root, case.also, **limits), (), first=case.first)
+    off = judge(repository, uri, policy(root, (*case.also, rule), **limits), (), first=case.first)
 
     assert not on.accepted
     assert refusing(on) == {rule}
@@ -111,7 +147,7 @@ def test_rule_refuses_and_only_it(rule: str, make: Callable[[Case], Path], regis
 
 
 def test_champion_that_has_seen_the_window_cannot_be_compared(
-    make_project: Callable[[], Any], registries: dict[bool, str]
+    make_project: Callable[[], Any], registries: dict[bool, str], in_git: InGit
 ) -> None:
     """A challenger that is tested on days of the champion's training cannot be compared with it, and is refused."""
     project = make_project()
@@ -123,13 +159,13 @@ def test_champion_that_has_seen_the_window_cannot_be_compared(
     project.flights(lambda flights: flights.filter(days <= 15), "2013-02")
     project.flights(lambda flights: flights.filter(days > 15), TRAIN).run()
 
-    decision = judge(project.root, registries[False], policy(project.root), FREE, (), first=False)
+    decision = judge(in_git(project.root), registries[False], policy(project.root), (), first=False)
 
     assert refusing(decision) == {"champion"}
     assert "leaves 0 days" in next(check.detail for check in decision.checks if check.name == "champion")
 
 
-def test_metrics_with_nan_are_refused(make: Callable[[Case], Path], registries: dict[bool, str]) -> None:
+def test_metrics_with_nan_are_refused(make: Callable[[Case], Path], registries: dict[bool, str], in_git: InGit) -> None:
     """A metric that is no number, as JSON writes NaN, is refused with `dvc repro` as the remedy."""
     root = make(replace(Case(), params={"train__seed": 7}))
     path = root / "artifacts/metrics.json"
@@ -137,7 +173,7 @@ def test_metrics_with_nan_are_refused(make: Callable[[Case], Path], registries: 
     raw["overall"]["auc"]["low"] = None
     path.write_bytes(msgspec.json.encode(raw))
 
-    decision = judge(root, registries[False], policy(root), FREE, (), first=False)
+    decision = judge(in_git(root), registries[False], policy(root), (), first=False)
 
     assert refusing(decision) >= {"evidence"}
     assert "dvc repro" in decision.checks[0].detail
