@@ -28,6 +28,7 @@ bench: data ## the tables of docs/benchmarks.md, measured here
 	python bench/serving.py
 	python bench/pipeline.py
 	python bench/judge.py
+	python bench/verifying.py
 
 lint: venv ## format, lint, types, import contracts
 	ruff format --check .
