@@ -41,10 +41,10 @@ def card(
     slipway card 1.2.0 --html card.html
     ```
     """
-    path = root / (verifying.CARD if version is None else verifying.committed(version)[1])
+    name = verifying.CARD if version is None else verifying.committed(version)[1]
     package = _package(root, version)
-    text = files.read_bytes(path).decode(errors="replace")
-    cyclonedx.validate(text, str(path))
+    text = files.read_bytes(root / name).decode(errors="replace")
+    cyclonedx.validate(text, str(name))
     found = check(json.loads(text), package)
     if html is not None:
         from slipway.adapters import page
