@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests import samples
 from tests.conftest import IDENTITY
 from tests.history.story import WORSE, Story
-from tests.outcomes import world as worlds
 
 from slipway import quarantine, records
 from slipway.adapters import mlflow
@@ -100,13 +100,13 @@ def stands(stable: str, **kinds: str) -> Check:
         environment = kinds.pop("environment", "production")
         state = story.world.state()
         assert state.stable.environments[environment] == stable
-        assert worlds.package(stable).image_digest in tree.image_of(rendered(story, environment))
+        assert samples.package(stable).image_digest in tree.image_of(rendered(story, environment))
         for version, kind in kinds.items():
             assert story.world.kinds(version.replace("_", "."))[-1] == kind
         if environment == "production":
             champion = mlflow.champion(story.world.uri)
             assert champion
-            assert champion.model_digest == worlds.package(stable).bundle.model_digest
+            assert champion.model_digest == samples.package(stable).bundle.model_digest
 
     return check
 
@@ -137,14 +137,14 @@ def branched(story: Story, _printed: str) -> None:
 
 def goes_back(story: Story, _printed: str) -> None:
     """The Deployment says that a person goes back."""
-    assert tree.rollbacks(rendered(story)) == [("Deployment/flights", worlds.package("1.0.0").image_digest)]
+    assert tree.rollbacks(rendered(story)) == [("Deployment/flights", samples.package("1.0.0").image_digest)]
 
 
 def judged_again(story: Story, _printed: str) -> None:
     """The release after a rollback carries no annotation."""
     story.release("1.3.0")
     assert tree.rollbacks(rendered(story)) == []
-    assert worlds.package("1.3.0").image_digest in tree.image_of(rendered(story))
+    assert samples.package("1.3.0").image_digest in tree.image_of(rendered(story))
 
 
 def predicted(story: Story) -> None:
@@ -185,16 +185,19 @@ SCENES = {
     "audit": {
         "A prediction": Scene(
             then(BOTH, flying("1.2.0"), lambda story: story.abort("1.2.0"), predicted),
-            says("not checked", "not asked", "verified", "truth told: 1", "release 1.1.0", "Train-1.1.0"),
+            says("not checked", "not asked", "verified", "truth told: 1", "release 1.1.0", "Train-1.1.0", "✓ sha256:"),
         ),
         "A release, an image, a model, a recipe": Scene(
             nothing,
-            says("release 1.1.0", "is the image of 1.2.0", "as the data.dvc of that commit", "barred", "never live"),
+            says(
+                *("release 1.1.0", "is the image of 1.2.0", "barred", "never live", "release.yml@refs/heads/main"),
+                *("as signed, as the data.dvc of that commit", "a loopback root"),
+            ),
         ),
         "Data, or a commit, that turned out to be bad": Scene(
             nothing, says("is the source commit of 1.2.0", "is the data of 1.2.0", '"spans"')
         ),
-        "Has anybody changed the record?": Scene(nothing, says("agree")),
+        "Has anybody changed the record?": Scene(nothing, says("agree", "verified 1.1.0")),
     },
 }
 

@@ -17,8 +17,8 @@ EVENTS = history.noted(
 
 
 def known() -> dict[str, lineage.Release]:
-    """1.9.0 and 1.10.0: their own images, one recipe, and bentos that begin alike."""
-    found = {}
+    """1.9.0 and 1.10.0: their own images, one model and recipe, and bentos that begin alike."""
+    found, same = {}, "sha256:" + 64 * "a"
     for version, letter in (("1.9.0", "1"), ("1.10.0", "2")):
         (plain,) = revisions({version: []})
         release = plain.releases[version]
@@ -26,7 +26,9 @@ def known() -> dict[str, lineage.Release]:
             release.package,
             image_digest="sha256:" + 64 * letter,
             bento_digest="sha256:" + 63 * "e" + letter,
-            bundle=msgspec.structs.replace(release.package.bundle, source_commit=40 * letter),
+            bundle=msgspec.structs.replace(
+                release.package.bundle, source_commit=40 * letter, model_digest=same, recipe_digest=same
+            ),
         )
         found[version] = msgspec.structs.replace(release, package=package)
     return found
@@ -75,3 +77,10 @@ def test_the_chain_of_a_release() -> None:
     assert made.shared == {"model": ("1.9.0",), "recipe": ("1.9.0",), "data": ("1.9.0",)}
     assert [one.version for one in made.events] == ["1.10.0"]
     assert made.champions == ()
+
+
+def test_a_commit_that_is_not_in_this_clone_contradicts_nothing() -> None:
+    """What cannot be looked at is said to be so, of the three links that come from there."""
+    found = lineage.links(known()["1.9.0"], None, None, None)
+    assert {link.holds for link in found} == {None}
+    assert [link.name for link in found if "not in this clone" in link.why] == ["commit", "recipe", "data"]
