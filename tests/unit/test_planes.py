@@ -4,24 +4,30 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests import samples
 from tests.unit.test_history import event
-from tests.unit.test_releases import gate, package
 
 from slipway import history, planes
 from slipway.history import Revision
 from slipway.planes import Applied, Held, Place, Registry, Status
-from slipway.records import Quarantine, QuarantineEvent, Release, Stable
+from slipway.records import Quarantine, QuarantineEvent, Release, ReleaseEvent, Stable
 from slipway.rollout.records import Seen
 
 P = "production"
 OLD, NEW, BAD = (f"sha256:{64 * letter}" for letter in "abc")
+
+
+def release(version: str, digest: str, champion: str | None, *events: ReleaseEvent) -> Release:
+    """A release whose image and model have one digest."""
+    made = samples.package(version)
+    bundle = msgspec.structs.replace(made.bundle, model_digest=digest)
+    package = msgspec.structs.replace(made, bundle=bundle, image_digest=digest)
+    return Release(package=package, gate=samples.gate(digest, champion), events=events)
+
+
 RELEASES = {
-    "1.0.0": Release(
-        package=package("1.0.0", OLD, OLD),
-        gate=gate(OLD),
-        events=(event(f"proposed {P}", "1"), event(f"promoted {P}", "2")),
-    ),
-    "1.1.0": Release(package=package("1.1.0", NEW, NEW), gate=gate(NEW, OLD), events=(event(f"proposed {P}", "3"),)),
+    "1.0.0": release("1.0.0", OLD, None, event(f"proposed {P}", "1"), event(f"promoted {P}", "2")),
+    "1.1.0": release("1.1.0", NEW, OLD, event(f"proposed {P}", "3")),
 }
 AGREED: dict[str, Any] = {
     "stable": "1.0.0",
