@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 from tests.conftest import ROOT
 
-from slipway import attestation, digests
+from slipway import attestation, digests, records
 from slipway.adapters import files, sigstore
 from slipway.attestation import File, Lineage
 from slipway.card import words, writing
@@ -58,13 +58,14 @@ def write(root: Path, package: Package, gate: GateDecision, *bento: tuple[str, s
     `bento` is what it holds: paths and digests.
     """
     card = _card(package)
-    bundle = _bundle(package, gate, digests.of_bytes(card.encode()), bento, **claims)
+    bundle = _bundle(package, records.dumps(gate), digests.of_bytes(card.encode()), bento, **claims)
     for path, text in zip(verifying.committed(package.bundle.version), (bundle, card), strict=True):
         files.write_text(root / path, text)
 
 
 @cache
-def _bundle(package: Package, gate: GateDecision, card: str, bento: tuple[tuple[str, str], ...], **claims: str) -> str:
+def _bundle(package: Package, gate: str, card: str, bento: tuple[tuple[str, str], ...], **claims: str) -> str:
+    decided = records.loads(GateDecision, gate, "the gate's decision")
     variables = signing(package.bundle.source_commit, **claims)
     asked = requests.get(
         variables["ACTIONS_ID_TOKEN_REQUEST_URL"],
@@ -76,8 +77,8 @@ def _bundle(package: Package, gate: GateDecision, card: str, bento: tuple[tuple[
     run = sigstore.run_of(token)
     lineage = Lineage(
         package=package,
-        parent_model=gate.champion,
-        gate=gate,
+        parent_model=decided.champion,
+        gate=decided,
         metrics=_metrics(package.bundle.model_digest),
         bento={path: File(digest=digest, executable=False) for path, digest in bento},
     )
