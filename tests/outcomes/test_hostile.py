@@ -30,7 +30,7 @@ def flying(world: World) -> World:
 def broken(world: World, code: int, *command: str, folder: Path | None = None) -> str:
     """Run a verb that must end with a code, a sentence and no traceback; main stays as it was."""
     before = world.head()
-    done = world.run("slipway", *command, folder=folder)
+    done = world.run("slipway", *command, folder=folder, COLUMNS="1000")
     assert (done.returncode, world.head()) == (code, before), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return " ".join(done.stderr.split())
