@@ -22,14 +22,14 @@ HEAD = """\
 """
 
 
-def render(policy: Policy, image: str, namespaces: Sequence[str]) -> dict[str, str]:
+def render(policy: Policy, images: Sequence[str], namespaces: Sequence[str]) -> dict[str, str]:
     """Say the policy to both, by file name; nothing for a Sigstore of your own, whose root a cluster has as an object.
 
-    `image` is a name without tag, `namespaces` are those that releases run in: there nothing else may.
+    `images` are names without tag, `namespaces` those that releases run in: there nothing else may.
     """
     if policy.root not in (signing.PUBLIC_GOOD, signing.OFFLINE):
         return {}
-    made = {KYVERNO: _kyverno(policy, namespaces), CONTROLLER: _controller(policy, image)}
+    made = {KYVERNO: _kyverno(policy, namespaces), CONTROLLER: _controller(policy, images)}
     return {name: HEAD + _dumped(found) for name, found in made.items()}
 
 
@@ -87,7 +87,7 @@ def _cel(policy: Policy) -> str:
     return " &&\n".join(f"    {line}" for line in asked)
 
 
-def _controller(policy: Policy, image: str) -> dict[str, Any]:
+def _controller(policy: Policy, images: Sequence[str]) -> dict[str, Any]:
     authorities = (
         {
             "name": f"workflow{number}",
@@ -106,7 +106,7 @@ def _controller(policy: Policy, image: str) -> dict[str, Any]:
         "metadata": {"name": NAME},
         "spec": {
             "mode": "enforce",
-            "images": [{"glob": f"{image}:*"}, {"glob": f"{image}@*"}],
+            "images": [{"glob": f"{image}{end}*"} for image in images for end in ":@"],
             "authorities": list(authorities),  # one that is content is enough
         },
     }

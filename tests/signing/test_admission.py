@@ -42,7 +42,7 @@ def copy(tmp_path: Path) -> Path:
 
 def rendered(asked: Policy) -> dict[str, str]:
     """What it makes of an image and two namespaces."""
-    return admission.render(asked, "registry.example.org:5000/flights", ["one", "two"])
+    return admission.render(asked, ["registry.example.org:5000/flights"], ["one", "two"])
 
 
 def test_every_fact_that_may_change_is_tried() -> None:
@@ -113,3 +113,21 @@ def test_a_policy_that_is_not_rendered_is_refused(copy: Path) -> None:
     assert "another.yml@" in (copy / policy.FOLDER / admission.KYVERNO).read_text()
     files.write_text(copy / policy.FOLDER / "by-hand.yaml", "kind: None\n")
     assert policy.faults(copy) != []
+
+
+def test_trees_that_are_faulty_themselves_are_told_of(copy: Path) -> None:
+    """Without a Rollout nothing can be rendered for admission: the rule about it is what is said."""
+    (rollout,) = (copy / "k8s/next/production").glob("*_rollout_*.yaml")
+    rollout.unlink()
+    with pytest.raises(Rejected, match="Rollout"):
+        manifests.check(copy)
+
+
+def test_an_environment_may_have_an_image_of_its_own(copy: Path) -> None:
+    """Both names are asked about."""
+    for path in (copy / "k8s/next/staging").glob("*.yaml"):
+        path.write_text(path.read_text().replace("ghcr.io/example/flights:", "ghcr.io/example/trial:"))
+    policy.render(copy)
+    spec = yaml.safe_load((copy / policy.FOLDER / admission.CONTROLLER).read_text())["spec"]
+    names = [f"ghcr.io/example/{name}{end}*" for name in ("flights", "trial") for end in ":@"]
+    assert [each["glob"] for each in spec["images"]] == names

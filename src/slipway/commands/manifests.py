@@ -40,7 +40,7 @@ def check(root: Root = Path(), *, as_json: Json = False) -> None:
     if len(environments) == len(tree.ENVIRONMENTS):
         objects = tree.objects(files.read_texts(root / "argocd", "*.yaml"))
         problems += [f"argocd: {problem}" for problem in delivery.check(objects, environments)]
-    problems += policy.faults(root)
+        problems += policy.faults(root)
     taken_back = guarded.problems(root)
     if problems or taken_back:
         remedies = ["Mend the sources, then `slipway manifests render`."] if problems else []

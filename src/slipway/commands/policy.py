@@ -49,8 +49,8 @@ def rendered(root: Path) -> dict[str, str]:
         return {}
     asked = signing.parse(files.parse_yaml(files.read_bytes(path), str(path)), str(path))
     trees = [files.read_texts(root / "k8s/next" / name, "*.yaml") for name in tree.ENVIRONMENTS]
-    (image,) = {tree.image_of(each).rpartition("@")[0].rpartition(":")[0] for each in trees}
-    return admission.render(asked, image, [_namespace(each) for each in trees])
+    images = sorted({tree.image_of(each).rpartition("@")[0].rpartition(":")[0] for each in trees})
+    return admission.render(asked, images, [_namespace(each) for each in trees])
 
 
 def _namespace(texts: tree.Tree) -> str:
