@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests import samples
 from tests.conftest import ROOT
 
 from live import bundles
@@ -23,7 +24,6 @@ from slipway.manifests import tree
 from slipway.records import (
     Bundle,
     EventKind,
-    GateDecision,
     Package,
     Release,
     ReleaseEvent,
@@ -31,19 +31,7 @@ from slipway.records import (
     Stable,
 )
 
-GATE = GateDecision(
-    accepted=True,
-    first=True,
-    model_digest="sha256:00",
-    champion=None,
-    base=40 * "0",
-    thresholds_digest="sha256:00",
-    guards_changed=(),
-    checks=(),
-    latency_ms=1.0,
-    model_bytes=1,
-    comparison=None,
-)
+GATE = samples.gate("sha256:00", latency_ms=1.0)
 
 
 @pytest.fixture(scope="session")
