@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from importlib import resources
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from slipway import signing
 from slipway.errors import Broken, Rejected
@@ -53,7 +54,7 @@ class Signed:
 
 
 def public_good(*, offline: bool) -> Trust:
-    """The public Sigstore; its root is refreshed over TUF, or `offline` taken as it is known here.
+    """The public Sigstore; its root is refreshed over TUF, or `offline` taken from the locked package.
 
     Raises:
         Broken: it cannot be had.
@@ -61,14 +62,23 @@ def public_good(*, offline: bool) -> Trust:
     """
     from sigstore.models import ClientTrustConfig
 
-    how = "as this machine knows it, offline" if offline else "refreshed over TUF"
+    if offline:
+        return trust(_embedded(), "the public Sigstore's root, as the sigstore package holds it")
     try:
-        return Trust(f"the public Sigstore's root, {how}", ClientTrustConfig.production(offline=offline))
+        return Trust("the public Sigstore's root, refreshed over TUF", ClientTrustConfig.production())
     except Exception as error:
         raise Broken(
             f"the public Sigstore's root cannot be had: {error}",
-            "Ask again when tuf-repo-cdn.sigstore.dev answers, or take the root as it is known here: --offline.",
+            "Ask again when tuf-repo-cdn.sigstore.dev answers; `root: offline` in signing/policy.yaml needs nobody.",
         ) from error
+
+
+def _embedded() -> str:
+    """What the locked package holds; the library itself would believe whatever lies in this user's cache."""
+    store = resources.files("sigstore._store").joinpath(quote("https://tuf-repo-cdn.sigstore.dev", safe=""))
+    parts = {"trustedRoot": "trusted_root.json", "signingConfig": "signing_config.v0.2.json"}
+    held = {key: json.loads(store.joinpath(name).read_text(encoding="utf-8")) for key, name in parts.items()}
+    return json.dumps({"mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"} | held)
 
 
 def trust(text: str, name: str) -> Trust:
