@@ -11,10 +11,13 @@ from unittest.mock import ANY
 import pytest
 from tests import signed
 
+from slipway import outcomes
 from slipway.__main__ import main
 from slipway.adapters import files, mlflow
-from slipway.commands import shelf, verifying
-from slipway.records import GateDecision, ModelInfo, Package, Release, ReleaseEvent, Stable
+from slipway.adapters.git import Repository
+from slipway.commands import settling, shelf, verifying
+from slipway.records import GateDecision, ModelInfo, Package
+from slipway.releases import PRODUCTION
 
 AT = "2013-05-01T00:00:00+00:00"
 
@@ -46,13 +49,19 @@ def released(first: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     sign(project)
     package = files.read_record(Package, project.root / "build/package.json")
     gate = files.read_record(GateDecision, project.root / "build/gate.json")
-    happened = tuple(
-        ReleaseEvent(kind=kind, environment="production", at=AT, cause="person") for kind in ("proposed", "promoted")
-    )
-    shelf.write(project.root, Release(package=package, gate=gate, events=happened))
-    shelf.write_stable(project.root, Stable(environments={"production": package.bundle.version}))
     verifying.commit(project.root, package.bundle.version)
-    project.commit("Promote 1.0.0")
+    proposed = outcomes.propose(shelf.state(project.root), package, gate, environment=PRODUCTION, at=AT)
+    commit = project.commit(settling.write(Repository(project.root), proposed))
+    promoted = outcomes.promote(
+        shelf.state(project.root),
+        package.bundle.version,
+        environment=PRODUCTION,
+        at=AT,
+        cause="person",
+        commit=lambda: commit,
+    )
+    assert promoted is not None
+    project.commit(settling.write(Repository(project.root), promoted))
     return project
 
 

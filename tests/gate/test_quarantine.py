@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from tests import signed
 from tests.conftest import IDENTITY
 from tests.gate.conftest import reproduce
 
-from slipway import digests, outcomes, recipe, records
+from slipway import digests, outcomes, recipe
 from slipway import quarantine as barring
 from slipway.adapters import files
 from slipway.adapters.git import Repository
@@ -32,11 +33,14 @@ def packaged(project: Any, version: str) -> Package:
 
 
 def release(project: Any, version: str) -> str:
-    """Release the model at hand to production, by the gate's own decision about it; returns its image's digest."""
+    """Sign and release the model at hand, by the gate's own decision about it; returns its image's digest."""
     made = packaged(project, version)
     decided = files.read_record(GateDecision, project.root / "build/gate.json")
+    model = {name: (project.root / "artifacts/model" / name).read_bytes() for name in ("model.onnx", "model.json")}
 
-    def decide(state: State, _tree: Repository) -> Change:
+    def decide(state: State, tree: Repository) -> Change:
+        holds = ((f"src/model/{name}", digests.of_bytes(content)) for name, content in model.items())
+        signed.write(tree.root, made, decided, *holds)
         return outcomes.propose(state, made, decided, environment="production", at=AT)
 
     settling.settle(Repository(project.root), decide)
@@ -50,7 +54,7 @@ def red(project: Any) -> list[str]:
 
 
 @pytest.fixture
-def published(champion: Any, slipway: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def published(champion: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The champion's repository with an origin, on whose main it is production's recorded stable."""
     for key, value in IDENTITY.items():
         monkeypatch.setenv(key, value)
@@ -62,17 +66,6 @@ def published(champion: Any, slipway: Any, monkeypatch: pytest.MonkeyPatch) -> A
         "fetch -q",
     ):
         assert champion.command("git", *command.split()).returncode == 0
-    assert slipway(champion, "gate")[0] == 0
-    decided = files.read_record(GateDecision, champion.root / "build/gate.json")
-    first = records.dumps(decided).replace(f'"champion": "{decided.champion}"', '"champion": null')
-    files.write_text(champion.root / "build/gate.json", first)
-    release(champion, "1.0.0")
-    settling.settle(
-        Repository(champion.root),
-        lambda state, tree: outcomes.promote(
-            state, "1.0.0", environment="production", at=AT, cause="person", commit=tree.head
-        ),
-    )
     return champion
 
 
