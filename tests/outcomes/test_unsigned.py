@@ -269,7 +269,7 @@ def test_the_root_is_the_policys(standing: World, monkeypatch: pytest.MonkeyPatc
     """The public Sigstore has not signed this; and one of this machine is none that a policy may name."""
     monkeypatch.delenv(verifying.LOOPBACK)
     push(standing, policy(root="offline"))
-    refused(standing, Rejected, "its signature is refused by the public Sigstore's root, .*offline")
+    refused(standing, Rejected, "its signature is refused by the public Sigstore's root")
     trust = Path(signed.trusting()[verifying.LOOPBACK]).read_text()
     push(standing, lambda root, _version: (root / "signing/trust.json").write_text(trust))
     push(standing, policy(root="signing/trust.json"))
