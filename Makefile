@@ -13,7 +13,7 @@ demo: venv ## tell the story: four releases, one of them a mistake, and a way ba
 test: data ## every test that needs no more than Python, git and make
 	pytest tests $(addprefix --ignore=tests/,demo full live load soak) -n 4 --dist loadgroup
 
-test-full: data ## what also needs Debian packages, Go and root: registry, kustomize, no network
+test-full: data ## what also needs Debian packages, Go, npm and root: registry, kustomize, another verifier, no network
 	scripts/debian.sh
 	pytest tests/full
 
