@@ -10,29 +10,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.conftest import IDENTITY, ROOT
+from tests.signing.instance import Instance, started
 
 from demo.playing import FINISHED_SECONDS, interrupt, trains
+from slipway.commands.verifying import LOOPBACK
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A repository in which the demo was played, and the process that still serves its release."""
+    """A repository in which the demo was played, the process that still serves its release, and its Sigstore."""
 
     root: Path
     process: "subprocess.Popen[str]"
     story: Path  # what it has told
+    sigstore: Instance | None = None  # ended with the story, and started again for the tests
 
     @property
     def environment(self) -> dict[str, str]:
-        """What commands outside the demo see: the same code and the same registry of models."""
+        """What commands outside the demo see: the same code, the same registry of models, the same Sigstore."""
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         code = {"PATH": tools, "PYTHONPATH": str(self.root / "src"), "HOME": str(self.root.parent)}
-        return os.environ | IDENTITY | code | {"MLFLOW_TRACKING_URI": f"sqlite:///{self.folder / 'mlflow.db'}"}
+        known = {"MLFLOW_TRACKING_URI": f"sqlite:///{self.folder / 'mlflow.db'}"}
+        if self.sigstore:
+            known[LOOPBACK] = str(self.sigstore.trust)
+        return os.environ | IDENTITY | code | known
 
     @property
     def folder(self) -> Path:
@@ -40,9 +46,13 @@ class Demo:
         return self.root / "build/demo"
 
     def run(self, *command: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end, in the repository or another folder."""
+        """Run a command to its end, in the repository or another folder; what signs there, is a run for its commit."""
+        where, run = folder or self.root, {}
+        if command[:2] == ("slipway", "sign") and self.sigstore:
+            head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=True)
+            run = self.sigstore.environment(sha=head.stdout.strip())
         return subprocess.run(
-            command, cwd=folder or self.root, env=self.environment, capture_output=True, text=True, check=False
+            command, cwd=where, env=self.environment | run, capture_output=True, text=True, check=False
         )
 
 
@@ -93,7 +103,9 @@ def finished(
             process.kill()
             pytest.fail(f"the demo did not finish: {demo.story.read_text()}")
         time.sleep(0.2)
-    yield demo
+    keys = shutil.copytree(demo.folder / "sigstore", tmp_path_factory.mktemp("sigstore"), dirs_exist_ok=True)
+    with started(keys) as sigstore:
+        yield replace(demo, sigstore=sigstore)
     process.terminate()
     process.wait()
 

@@ -88,13 +88,14 @@ def test_the_users_tree_is_untouched(finished: Any) -> None:
 
 
 def test_release_commit_changes_manifests_and_records_alone(finished: Any) -> None:
-    """A release, and its way back, are one commit each: the rendered manifests of production, and releases/."""
+    """A release, and its way back, are one commit each: production's manifests, records, and once what was signed."""
     origin = finished.folder / "origin.git"
     release = git(origin, "log", "--format=%H", "--grep=^Slipway-Release: 1.1.0$", "main")
-    for commit in (release, result(finished)["scenes"][1]["git_head"]):
+    for commit, once in ((release, {"attestations"}), (result(finished)["scenes"][1]["git_head"], set())):
         changed = git(origin, "show", "--name-only", "--format=", commit).splitlines()
-        assert {name.split("/")[0] for name in changed} == {"k8s", "releases"}
-        assert all(name.startswith(("k8s/rendered/production/", "releases/")) for name in changed)
+        assert {name.split("/")[0] for name in changed} == {"k8s", "releases"} | once
+        folders = ("k8s/rendered/production/", "releases/", "attestations/1.1.0.")
+        assert all(name.startswith(folders) for name in changed)
 
 
 def test_check_fails_without_the_commit_of_an_outcome(finished: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.conftest import free_port
 
 Copy = Callable[[], Path]
@@ -35,11 +36,13 @@ def test_a_version_is_released_once(finished: Any, copy: Copy) -> None:
     assert finished.run("slipway", "gate", folder=clone).returncode == 0
     for version in ("1.1.0", "0.9.0"):
         assert finished.run("slipway", "package", "--version", version, folder=clone).returncode == 0
+        assert finished.run("slipway", "sign", folder=clone).returncode == 0
         assert f"{version} is not above 1.1.0" in refused(finished, clone, "slipway", "release")
 
     assert finished.run("slipway", "package", folder=clone).returncode == 0
     decision = json.loads((clone / "build/gate.json").read_text())
     (clone / "build/gate.json").write_text(json.dumps(decision | {"champion": None}))
+    assert finished.run("slipway", "sign", folder=clone).returncode == 0
     assert "1.2.0 against no champion; Git says" in refused(finished, clone, "slipway", "release")
 
 
@@ -72,12 +75,13 @@ def test_unpushed_commit_is_refused(finished: Any, copy: Copy) -> None:
 def test_unknown_digest_is_refused(finished: Any, copy: Copy) -> None:
     """An image at hand that is not the packaged one, by a byte, is not released."""
     clone = copy()
-    assert finished.run("slipway", "package", folder=clone).returncode == 0
+    for verb in ("gate", "package", "sign"):
+        assert finished.run("slipway", verb, folder=clone).returncode == 0
     package = clone / "build/package.json"
     record = json.loads(package.read_text())
     record["image_digest"] = "sha256:" + 64 * "0"
     package.write_text(json.dumps(record))
-    assert "the image at hand is" in refused(finished, clone, "slipway", "release")
+    assert "1.2.0 is not verified: the image is sha256:0000" in refused(finished, clone, "slipway", "release")
 
     layer = max((clone / "build/images/1.2.0/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
     layer.write_bytes(layer.read_bytes()[:-1] + b"\0")
@@ -87,7 +91,8 @@ def test_unknown_digest_is_refused(finished: Any, copy: Copy) -> None:
 def test_an_older_release_is_not_promoted_again(finished: Any, copy: Copy) -> None:
     """Promoting 1.0.0 after 1.2.0 would be a rollback that nobody recorded."""
     clone = copy()
-    for command in ("slipway gate", "slipway package", "slipway release", "slipway promote 1.2.0"):
+    verbs = ("gate", "package", "sign", "release", "promote 1.2.0")
+    for command in (f"slipway {verb}" for verb in verbs):
         done = finished.run(*command.split(), folder=clone)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -98,7 +103,7 @@ def test_an_older_release_is_not_promoted_again(finished: Any, copy: Copy) -> No
 def test_unpushed_commit_is_not_promoted_along(finished: Any, copy: Copy) -> None:
     """`promote` pushes what it has made on main, and nothing that this clone alone has."""
     clone = copy()
-    for command in ("slipway gate", "slipway package", "slipway release"):
+    for command in ("slipway gate", "slipway package", "slipway sign", "slipway release"):
         assert finished.run(*command.split(), folder=clone).returncode == 0
     finished.run("git", "commit", "-q", "--allow-empty", "-m", "Unreviewed", folder=clone)
 
@@ -107,16 +112,16 @@ def test_unpushed_commit_is_not_promoted_along(finished: Any, copy: Copy) -> Non
 
 
 def test_image_of_another_model_is_refused(finished: Any, copy: Copy) -> None:
-    """The image itself says what it is made from; package.json cannot say otherwise."""
+    """The statement says what the image is made from; package.json cannot say otherwise."""
     clone = copy()
-    for verb in ("gate", "package"):
+    for verb in ("gate", "package", "sign"):
         assert finished.run("slipway", verb, folder=clone).returncode == 0
     path = clone / "build/package.json"
     record = json.loads(path.read_text())
     record["bundle"]["model_digest"] = "sha256:" + 64 * "0"
     path.write_text(json.dumps(record))
 
-    assert "is not made from what the package says" in refused(finished, clone, "slipway", "release")
+    assert "1.2.0 is not verified: the model.onnx is sha256:0000" in refused(finished, clone, "slipway", "release")
 
 
 def test_what_staging_proved_is_released_to_production_unchanged(finished: Any, copy: Copy) -> None:
@@ -125,6 +130,7 @@ def test_what_staging_proved_is_released_to_production_unchanged(finished: Any, 
     for command in (
         "slipway gate",
         "slipway package",
+        "slipway sign",
         "slipway release --environment staging",
         "slipway promote 1.2.0 --environment staging --cause verdict",
         "slipway release",
@@ -143,13 +149,14 @@ def test_what_staging_proved_is_released_to_production_unchanged(finished: Any, 
 
 
 def test_ungated_model_is_refused(finished: Any, copy: Copy) -> None:
-    """A gate that says no, as `--first` does where a champion exists, leaves nothing to register or release."""
+    """A gate that says no, as `--first` does where a champion exists, leaves nothing to sign, register or release."""
     clone = copy()
     assert finished.run("slipway", "gate", "--first", folder=clone).returncode == 1
     assert finished.run("slipway", "package", "--version", "1.2.0", folder=clone).returncode == 0
 
-    assert "did not pass the gate" in refused(finished, clone, "slipway", "release")
-    assert "the gate has rejected" in refused(finished, clone, "slipway", "register")
+    assert "1.2.0 is not" in refused(finished, clone, "slipway", "release")
+    for verb in ("sign", "register"):
+        assert "the gate has rejected" in refused(finished, clone, "slipway", verb)
     (clone / "build/gate.json").unlink()
     assert finished.run("slipway", "release", folder=clone).returncode == 2
     assert "nothing has let this model in" in refused(finished, clone, "slipway", "register")
@@ -158,10 +165,11 @@ def test_ungated_model_is_refused(finished: Any, copy: Copy) -> None:
 def test_release_in_flight_holds_the_next_one(finished: Any, copy: Copy) -> None:
     """The twin of the champion passes the gate, is released as 1.2.0, and nothing follows until it has an outcome."""
     clone = copy()
-    for command in ("slipway gate", "slipway package", "slipway release"):
+    for command in ("slipway gate", "slipway package", "slipway sign", "slipway release"):
         done = finished.run(*command.split(), folder=clone)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert finished.run("slipway", "package", folder=clone).returncode == 0
+    for verb in ("package", "sign"):
+        assert finished.run("slipway", verb, folder=clone).returncode == 0
 
     assert "1.2.0 is in flight in production" in refused(finished, clone, "slipway", "release")
     assert finished.run("slipway", "promote", "1.2.0", folder=clone).returncode == 0
@@ -214,18 +222,20 @@ def test_unknown_environment_is_broken(finished: Any, copy: Copy) -> None:
 
 
 def test_serve_ends_with_its_service(finished: Any, copy: Copy, tmp_path: Path) -> None:
-    """`slipway serve` does not outlive a service that was killed: it says so, is broken, and leaves no worker."""
-    port = free_port()
+    """It tells the service its release's bento, and does not outlive one that was killed: it says so, and is broken."""
+    port, clone = free_port(), copy()
     command = ["slipway", "serve", "--release", "1.0.0", "--port", str(port)]
     said = tmp_path / "said"
     with said.open("w") as stream:
-        process = subprocess.Popen(command, cwd=copy(), env=finished.environment, stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, cwd=clone, env=finished.environment, stdout=stream, stderr=stream)
     deadline = time.monotonic() + 60
     while "serving" not in said.read_text() and time.monotonic() < deadline:
         time.sleep(0.1)
     child = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.strip()
+    expected = psutil.Process(int(child)).environ()["SLIPWAY_BENTO"]
     os.kill(int(child), signal.SIGKILL)
 
+    assert expected == json.loads((clone / "releases/1.0.0.json").read_text())["package"]["bento_digest"]
     assert process.wait(30) == 2
     assert "ended by itself" in said.read_text()
     with socket.socket() as probe:

@@ -1,10 +1,12 @@
 """Every rule of `validate` and of the gate, broken and switched off, through `dvc repro` and the command line."""
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests import signed
 
 from challengers.data import CHALLENGERS
 from challengers.models import CASES, TEST, TRAIN, Case
@@ -31,20 +33,21 @@ def test_validate_refuses_through_dvc(name: str, copy_repository: Callable[[], A
 
 
 @pytest.fixture(scope="module")
-def registry(copy_repository: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A registry whose champion was trained, gated, registered and released by the verbs themselves."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
-    champion = made(copy_repository(), Case())
-    for verb in (("gate", "--first"), ("register",)):
-        done = champion.command("slipway", *verb, MLFLOW_TRACKING_URI=uri)
+def champion(copy_repository: Callable[[], Any]) -> Any:
+    """A repository whose model was trained, gated, signed, registered, released and promoted by the verbs."""
+    found = made(copy_repository(), Case())
+    for command in ("clone -q --bare . ../origin.git", "remote add origin ../origin.git"):
+        assert found.command("git", *command.split()).returncode == 0
+    run = signed.signing(found.command("git", "rev-parse", "HEAD").stdout.strip())
+    for verb in ("gate --first", "package", "sign", "register", "release", "promote 1.0.0"):
+        done = found.command("slipway", *verb.split(), MLFLOW_TRACKING_URI=registry(found), **run)
         assert done.returncode == 0, done.stdout + done.stderr
-    crown = (
-        "import json, os; from slipway.adapters import mlflow;"
-        "mlflow.crown(os.environ['MLFLOW_TRACKING_URI'], json.load(open('artifacts/model/model.json'))['model_digest'])"
-    )
-    done = champion.command("python", "-c", crown, MLFLOW_TRACKING_URI=uri)
-    assert done.returncode == 0, done.stderr
-    return uri
+    return found
+
+
+def registry(repository: Any) -> str:
+    """Its registry of models."""
+    return f"sqlite:///{repository.root.parent / 'mlflow.db'}"
 
 
 def made(repository: Any, case: Case) -> Any:
@@ -60,13 +63,14 @@ def made(repository: Any, case: Case) -> Any:
 
 
 @pytest.mark.parametrize("rule", CASES)
-def test_gate_refuses_through_dvc(
-    rule: str, copy_repository: Callable[[], Any], registry: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_gate_refuses_through_dvc(rule: str, copy_repository: Callable[[], Any], champion: Any) -> None:
     """`slipway gate` refuses by that rule alone, by the base commit's thresholds; with the rule null, it accepts."""
     case = CASES[rule]
-    uri = f"sqlite:///{tmp_path_factory.mktemp('first') / 'mlflow.db'}" if case.first else registry
-    challenger = made(copy_repository(), case)
+    repository = copy_repository()
+    for name in ("releases", "attestations"):
+        shutil.copytree(champion.root / name, repository.root / name)
+    challenger = made(repository, case)
+    environment = {"MLFLOW_TRACKING_URI": registry(challenger if case.first else champion), **signed.trusting()}
     limits: dict[str, Any] = dict.fromkeys(case.also)
     bound = {"budget.latency_ms": 1e-9} if rule == "budget.latency_ms" else {}
 
@@ -74,7 +78,7 @@ def test_gate_refuses_through_dvc(
         challenger.params(**{f"gate__{name.replace('.', '__')}": limit for name, limit in policy.items()})
         challenger.commit("Set the thresholds")
         first = ["--first"] if case.first else []
-        done = challenger.command("slipway", "gate", "--base", "HEAD", "--json", *first, MLFLOW_TRACKING_URI=uri)
+        done = challenger.command("slipway", "gate", "--base", "HEAD", "--json", *first, **environment)
         assert done.returncode == code, done.stdout + done.stderr
         refusing = {check["name"] for check in json.loads(done.stdout)["checks"] if check["passed"] is False}
         assert refusing == ({rule} if code else set())
