@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep in one worker what shares a trained project, a demo, three bundles, a port or a fork of the README's."""
     for item in items:
         folder, module = item.path.parent.name, item.path.stem
-        if folder in ("demo", "gate", "live", "rebuild") or module in ("test_readme", "test_crash"):
+        if folder in ("demo", "gate", "live") or module in ("test_readme", "test_crash"):
             item.add_marker(pytest.mark.xdist_group(folder))
 
 

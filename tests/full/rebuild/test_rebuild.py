@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import IDENTITY
-from tests.rebuild.conftest import VERSION
+from tests.full.rebuild.conftest import VERSION
 
 from demo.playing import left
 
