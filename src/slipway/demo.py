@@ -184,21 +184,16 @@ def rollback(version: str) -> Step:
     )
 
 
-def rebuilding(version: str) -> Step:
-    """Make a release anew, from its commit and the data of the remote alone."""
-    return Step("make it anew, and compare", f"slipway rebuild {version}", "`slipway rebuild --help`", shown=True)
-
-
 def refusals(stable: str, left: str) -> tuple[Step, ...]:
     """Everybody who must see that a signed statement was changed, and what he says."""
     ways = (
         ("verify", f"slipway verify {stable}"),
-        ("gate: the champion", "slipway gate"),
         ("register", "slipway register"),
         ("release", "slipway release --supersede"),
         ("the check of a pull request", "slipway manifests check"),
         ("rollback", f'slipway rollback --to {left} --why "who changes statements wants it"'),
         ("serve", f"slipway serve --release {stable}"),
+        ("gate: the champion", "slipway gate"),  # last: its refusal would be the reason of others
     )
     return tuple(Step(title, command, "attestations/", ends=1) for title, command in ways)
 

@@ -120,7 +120,5 @@ def _tell(place: Place, scenes: "Scenes", *, short: bool) -> None:
             place.headline("5 · the way back", "a person's word, in seconds, against no evidence at all")
             scenes.rollback(first)
     if not short:
-        place.headline("6 · the same bytes", "the release of scene 2 once more: another folder, its commit, its data")
-        place.play(story.rebuilding(better))
-        place.headline("7 · a lie", "in a copy of all this, somebody changes what was signed, and pushes it")
+        place.headline("6 · a lie", "in a copy of all this, somebody changes what was signed, and pushes it")
         scenes.tampered(first, better)
