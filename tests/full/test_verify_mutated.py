@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from tests.conftest import ROOT
-from tests.signing import world as worlds
-from tests.signing.test_callers import MADE
+from tests.full import world as worlds
+from tests.full.test_callers import MADE
 
 COMMANDS = ROOT / "src/slipway/commands"
 ASKS = {
@@ -22,7 +22,7 @@ ASKS = {
     "require_same_model",
 }  # of verifying: each raises where something is not as it was signed
 TELLING = {"rebuild", "sign", "verify"}  # they act on nothing, and without the call have nothing to tell
-CALLERS, UNSIGNED = "tests/signing/test_callers.py::", "tests/outcomes/test_unsigned.py::"
+CALLERS, UNSIGNED = "tests/full/test_callers.py::", "tests/outcomes/test_unsigned.py::"
 GUARDED_BY = {
     "evidence.released 1": CALLERS + "test_what_was_released_is_refused[gate-kept_gone]",
     "evidence.require_same_model 1": CALLERS + "test_gate_refuses_a_champion_that_the_registry_tells_otherwise",

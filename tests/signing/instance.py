@@ -64,14 +64,14 @@ class Instance:
             return dict(json.loads(signer.sign_dsse(made).to_json()))
 
     def sign_late(self, made: Statement, **claims: str) -> dict[str, Any]:
-        """Sign, but have it logged and stamped when the certificate is over; wants --certificate-seconds 1."""
+        """Sign, but have it logged and stamped when the certificate is over; wants --certificate-seconds of a few."""
         context = SigningContext.from_trust_config(self.config)
         with context.signer(IdentityToken(self.token(**claims))) as signer:
             certificate = signer._signing_cert()
             envelope = dsse._sign(signer._private_key, made)
             entry = context._rekor._build_dsse_request(envelope=envelope, certificate=certificate)
             over = certificate.not_valid_after_utc.timestamp() + 1  # times are whole seconds, and the last one counts
-            assert over - time.time() < 10, "start it with --certificate-seconds 1"
+            assert over - time.time() < 10, "start it with --certificate-seconds of a few"
             time.sleep(max(0, over - time.time()))
             bundle: Bundle = signer._finalize_sign(certificate, envelope, entry)
         return dict(json.loads(bundle.to_json()))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from tests.conftest import Project
-from tests.signing import world as worlds
-from tests.signing.world import AT_HAND, RELEASED, World
+from tests.full import world as worlds
+from tests.full.world import AT_HAND, RELEASED, World
 
 from slipway import digests
 from slipway.commands import verifying
