@@ -29,11 +29,11 @@ def run(finished: Any, clone: Path, *command: str) -> str:
 
 @pytest.fixture(scope="module")
 def packaged(finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's origin and clone, with the next version gated and packaged."""
+    """The demo's origin and clone, with the next version gated, packaged and signed."""
     folder = tmp_path_factory.mktemp("packaged")
     clone = copy(finished, finished.folder, folder)
-    run(finished, clone, "slipway", "gate")
-    run(finished, clone, "slipway", "package")
+    for verb in ("gate", "package", "sign"):
+        run(finished, clone, "slipway", verb)
     return folder
 
 
