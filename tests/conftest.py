@@ -1,13 +1,11 @@
 """The small profile that every area shares: real flights, thinned, run through the real stages."""
 
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -41,20 +39,11 @@ STAGES = {
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one worker what shares a trained project, a demo, three bundles, a port or a fork of the README's."""
+    """Keep in one worker what shares a trained project, a demo, three bundles or a fork of the README's."""
     for item in items:
         folder, module = item.path.parent.name, item.path.stem
         if folder in ("demo", "gate", "live") or module in ("test_readme", "test_crash"):
             item.add_marker(pytest.mark.xdist_group(folder))
-
-
-def free_port() -> int:
-    """Find a port of loopback that nobody listens on, below those that connections are given: they would take it."""
-    while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @contextmanager
@@ -114,6 +103,15 @@ class Project:
             done = self.command("git", *arguments)
             assert done.returncode == 0, done.stderr
         return self.command("git", "rev-parse", "HEAD").stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def author() -> Iterator[None]:
+    """Who commits, in this process as in those that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in IDENTITY.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 import requests
-from tests.conftest import free_port
 
 from slipway import digests, features
 from slipway.adapters import files, mlflow
+from slipway.adapters.processes import free_port
 from slipway.errors import Broken, Rejected
 from slipway.records import ModelInfo
 

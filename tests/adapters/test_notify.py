@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 
 from slipway.adapters import notify
+from slipway.adapters.processes import free_port
 
 TITLE, BODY, KEY = "1.2.0 was aborted in production", "verdict: 2.9 points more loss", "production/1.2.0/reverted"
 SECRET = "s3cr3t-t0ken"  # noqa: S105  # of no service

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.conftest import free_port
+
+from slipway.adapters.processes import free_port
 
 Copy = Callable[[], Path]
 

@@ -1,32 +1,24 @@
 """The playbooks: each of their commands, run as it stands, in the situation that its section speaks of."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests import samples
-from tests.conftest import IDENTITY
 from tests.history.story import WORSE, Story
 
 from slipway import quarantine, records
 from slipway.adapters import mlflow
 from slipway.manifests import tree
 
+pytestmark = pytest.mark.usefixtures("author")
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/playbooks").glob("*.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 Prepare = Callable[[Story], None]
 Check = Callable[[Story, str], None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _author() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in IDENTITY.items():
-            patch.setenv(name, value)
-        yield
 
 
 @dataclass(frozen=True)

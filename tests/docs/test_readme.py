@@ -15,7 +15,8 @@ import pytest
 import requests
 import yaml
 from tests import signed
-from tests.conftest import free_port
+
+from slipway.adapters.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.conftest import free_port
+
+from slipway.adapters.processes import free_port
 
 CONFIG = """
 version: 0.1

@@ -16,9 +16,9 @@ import pytest
 import requests
 import uvicorn
 import yaml
-from tests.conftest import free_port
 
 from canary.worlds import POLICY, T0, World, rollout
+from slipway.adapters.processes import free_port
 from slipway.canary.records import Observation, Rollout
 from slipway.services.judge import Judge
 from slipway.services.judge.http import application

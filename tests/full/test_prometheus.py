@@ -14,8 +14,9 @@ import requests
 import yaml
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 
+from slipway.adapters.processes import free_port
 from slipway.adapters.prometheus import Prometheus
 from slipway.canary import grid, settings
 from slipway.canary.records import Arm, Counts, Interval, Kind, Observation, Policy, Rollout, Series

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.conftest import ROOT, Project, free_port
+from tests.conftest import ROOT, Project
 
 from slipway.adapters import buildah, files, wheels
+from slipway.adapters.processes import free_port
 from slipway.commands import package, push, runtime
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 from slipway.reference import Reference

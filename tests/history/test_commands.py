@@ -1,7 +1,6 @@
 """history, status and audit on a real repository, registry and ledger, as a person on call types them."""
 
 import json
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from tests import samples
-from tests.conftest import IDENTITY
 from tests.history.story import Story
 
 from slipway import records
@@ -18,15 +16,8 @@ from slipway.adapters import files, mlflow
 from slipway.adapters.git import Repository
 from slipway.rollout.records import Seen
 
+pytestmark = pytest.mark.usefixtures("author")
 LEDGER = ("--ledger", "sqlite:///ledger.db")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _author() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in IDENTITY.items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,20 @@
 """audit shows each link of a release checked: against its signed statement, and against its source commit."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import signed
-from tests.conftest import IDENTITY, ROOT
+from tests.conftest import ROOT
 from tests.history.story import Story
 from tests.history.test_commands import asked
 from tests.outcomes import world as worlds
 
 from slipway.commands import verifying
 
+pytestmark = pytest.mark.usefixtures("author")
 LINKS = ["signature", "image", "bento", "model", "card", "commit", "recipe", "data", "gate", "parent"]
 RECORD, STATEMENT, CARD = (
     "releases/1.1.0.json",
@@ -21,14 +22,6 @@ RECORD, STATEMENT, CARD = (
     "attestations/1.1.0.cdx.json",
 )
 Spoil = Callable[[Path], None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _author() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in IDENTITY.items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(scope="module")

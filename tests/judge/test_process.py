@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.judge.conftest import answering
 from tests.judge.sources import BEGUN, ODD, RUNS, Cluster, Counters
 
 from canary.objects import DIGEST, deployment, pod, run
+from slipway.adapters.processes import free_port
 from slipway.commands import judge_serve
 from slipway.errors import Broken
 

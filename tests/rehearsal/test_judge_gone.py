@@ -10,11 +10,12 @@ from threading import Thread
 
 import msgspec
 import pytest
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.rehearsal.plans import CANARY, STABLE, environment
 
 from slipway.adapters import judge
 from slipway.adapters.flights import read_month
+from slipway.adapters.processes import free_port
 from slipway.adapters.traffic import flights
 from slipway.commands import deciding
 from slipway.commands.rehearse_engine import rehearse

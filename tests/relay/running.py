@@ -14,11 +14,11 @@ from typing import Any
 
 import requests
 from msgspec import structs
-from tests.conftest import free_port
 from tests.judge import worlds as judged
 from tests.outcomes.world import World
 
 from slipway.adapters import files
+from slipway.adapters.processes import free_port
 from slipway.adapters.rehearsal import SAMPLES
 from slipway.rollout.records import Seen
 

@@ -5,13 +5,13 @@ from threading import Event
 import pytest
 import typer.main
 from msgspec import structs
-from tests.conftest import free_port
 from tests.relay.github import answering
 
 from slipway import records
 from slipway.__main__ import app
 from slipway.adapters import github
 from slipway.adapters.github import Workflow
+from slipway.adapters.processes import free_port
 from slipway.records import Evidence
 from slipway.rollout.relay import Action
 from slipway.services.relay.acting import MOST, RUNS, Dispatch, Tried, arguments, back_off, inputs

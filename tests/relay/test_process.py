@@ -12,12 +12,12 @@ import pytest
 import requests
 from msgspec import structs
 from tests import samples
-from tests.conftest import free_port
 from tests.outcomes.world import World
 from tests.relay.github import answering
 from tests.relay.running import TOKEN, Relay, begin, github, hang, judge, relay, remembered, see, until
 
 from slipway.adapters.outbox import Outbox
+from slipway.adapters.processes import free_port
 from slipway.adapters.seen import Folder
 from slipway.rollout.relay import Action
 from slipway.services.relay import Relay as Service

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import requests
-from tests.conftest import ROOT, Project, free_port
+from tests.conftest import ROOT, Project
 
 from slipway.adapters import bento, files
+from slipway.adapters.processes import free_port
 from slipway.records import Bundle, ModelInfo
 
 SOURCE = ROOT / "bentos" / "flights"

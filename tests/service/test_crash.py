@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import free_port
-
 from disasters import service
+from slipway.adapters.processes import free_port
 
 
 def test_killed_processes_lose_nothing(built: Path, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 from jsonschema import Draft202012Validator
-from tests.conftest import free_port
 
 import contract
 import openapi
@@ -24,6 +23,7 @@ from routes import Application
 from slipway import identity
 from slipway.adapters import bento, spool
 from slipway.adapters.ledger import Ledger
+from slipway.adapters.processes import free_port
 from slipway.adapters.spool import Reader
 from slipway.errors import Broken
 from slipway.identity import Signer

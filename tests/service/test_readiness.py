@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import requests
-from tests.conftest import free_port
 
 from slipway.adapters import bento
+from slipway.adapters.processes import free_port
 from slipway.errors import Broken, Rejected
 
 from .conftest import FLIGHT

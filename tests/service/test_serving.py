@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from tests.conftest import free_port
 
 from slipway.adapters import bento
+from slipway.adapters.processes import free_port
 from slipway.errors import Broken
 
 from .conftest import FLIGHT

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.conftest import free_port
 
 import whole
 from predictor import Predictor
 from slipway import digests
 from slipway.adapters import bento, tree
+from slipway.adapters.processes import free_port
 from slipway.errors import Broken, Rejected
 
 from .conftest import FLIGHT

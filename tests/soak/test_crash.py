@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from disasters import service
+from slipway.adapters.processes import free_port
 
-PORT, SEED, KILLS, FILLS = 4390, 1, 21, 21
+SEED, KILLS, FILLS = 1, 21, 21
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from fresh import fresh_bento  # noqa: E402  # as the benchmark and the load test make one
@@ -27,8 +28,9 @@ def made() -> Iterator[Path]:
 def test_nothing_is_lost_or_doubled(made: Path, tmp_path: Path, seed: int) -> None:
     """Worker, parent or shipper killed 21 times, and the disk filled 21 times, at instants that a seed chose."""
     (tmp_path / "spool").mkdir()
-    program = [sys.executable, service.__file__, str(made), str(tmp_path), "--port", str(PORT), "--seed", str(seed)]
-    run = service.full_disk([*program, "--kills", str(KILLS), "--fills", str(FILLS)], tmp_path / "spool")
+    options = ["--port", str(free_port()), "--seed", str(seed), "--kills", str(KILLS), "--fills", str(FILLS)]
+    program = [sys.executable, service.__file__, str(made), str(tmp_path), *options]
+    run = service.full_disk(program, tmp_path / "spool")
     counted = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
     print(json.dumps(counted, indent=2))
     assert counted["answers"]["/predict 503 spool"] > 0  # the disk was full

@@ -5,6 +5,7 @@ watchdog holds the end of a pipe that closes when we are gone, by SIGKILL as wel
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -123,10 +124,12 @@ def end(process: "subprocess.Popen[bytes] | subprocess.Popen[str]", *, kindly: b
 
 
 def free_port() -> int:
-    """Find a port of loopback that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Find a port of loopback that nobody listens on, below those that connections are given: they would take it."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Kept:
