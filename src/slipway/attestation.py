@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from slipway import records, signing
+from slipway.digests import Entries
 from slipway.errors import Rejected
 from slipway.records import Digest, GateDecision, Metrics, Package
 from slipway.signing import Policy, Run
@@ -53,6 +54,11 @@ class Lineage(_Frozen, frozen=True, rename=None):
     gate: GateDecision
     metrics: Metrics
     bento: Mapping[str, File]
+
+    @property
+    def entries(self) -> Entries:
+        """The files of the bento, as trees are compared."""
+        return {path: (file.digest, file.executable) for path, file in self.bento.items()}
 
 
 class Workflow(_Frozen, frozen=True):
@@ -181,15 +187,27 @@ def accept(  # noqa: PLR0917
         Rejected: it does not fit; says which fact.
 
     """
-    faults = [f"its certificate does not fit the policy: {fault}" for fault in signing.faults(policy, run)]
-    if faults:
-        raise Rejected(faults[0], REMEDY)
-    said = read(payload_type, payload, policy)
-    faults += [*disagreements(said, run), *uncovered(said, subjects(package, card))]
+    said = authentic(payload_type, payload, policy, run)
+    faults = [*uncovered(said, subjects(package, card))]
     if said.lineage.package != package:
         faults.append("the package is recorded otherwise than it was signed")
     if faults:
         raise Rejected(faults[0], REMEDY)
+    return said
+
+
+def authentic(payload_type: str, payload: bytes, policy: Policy, run: Run) -> Statement:
+    """Hold what was signed in a run against the policy and against that run, whatever release it is about.
+
+    Raises:
+        Rejected: it does not fit; says which fact.
+
+    """
+    for fault in signing.faults(policy, run):
+        raise Rejected(f"its certificate does not fit the policy: {fault}", REMEDY)
+    said = read(payload_type, payload, policy)
+    for fault in disagreements(said, run):
+        raise Rejected(fault, REMEDY)
     return said
 
 

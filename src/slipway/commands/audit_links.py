@@ -1,6 +1,6 @@
 """Is each link of a release the one that was signed: its statement is verified, as it stands on main."""
 
-from slipway import attestation, digests, lineage, signing
+from slipway import attestation, digests, lineage
 from slipway.adapters.git import Repository
 from slipway.attestation import Statement
 from slipway.commands import verifying
@@ -45,9 +45,5 @@ def _signed(repository: Repository, version: str, bundle: str | None) -> tuple[S
     if bundle is None:
         raise Rejected(f"there is no {verifying.committed(version)[0]}: nobody has signed it", attestation.REMEDY)
     signed = sigstore.verify(bundle, root)
-    for fault in signing.faults(policy, signed.run):
-        raise Rejected(f"its certificate does not fit the policy: {fault}", attestation.REMEDY)
-    said = attestation.read(signed.payload_type, signed.payload, policy)
-    for fault in attestation.disagreements(said, signed.run):
-        raise Rejected(fault, attestation.REMEDY)
+    said = attestation.authentic(signed.payload_type, signed.payload, policy, signed.run)
     return Signature(signer=signed.run, log_index=signed.log_index, at=signed.at, root=root.name), said

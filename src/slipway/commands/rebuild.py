@@ -171,12 +171,11 @@ def _bento(repository: Repository, release: Release, clone: Path) -> Compared:
     folder = BUILD / "bentos" / release.package.bundle.version / "bento"
     made = digests.entries(tree.read(clone / folder))
     try:
-        signed = verifying.released(repository, release).statement.lineage.bento
+        signed = verifying.released(repository, release).statement.lineage.entries
     except SlipwayError as error:
         why = error.what
     else:
-        before = {path: (file.digest, file.executable) for path, file in signed.items()}
-        return Compared(against="attestation", differences=tuple(digests.differences(before, made)), remark=None)
+        return Compared(against="attestation", differences=tuple(digests.differences(signed, made)), remark=None)
     here = repository.root / folder
     if not here.exists() or digests.of_tree(released := tree.read(here)) != release.package.bento_digest:
         return Compared(against=None, differences=(), remark=f"{why}; nor is it in {folder}")

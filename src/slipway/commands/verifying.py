@@ -209,12 +209,11 @@ def require_bento(statement: Statement, folder: Path) -> None:
         Broken: it cannot be read.
 
     """
-    signed = {path: (file.digest, file.executable) for path, file in statement.lineage.bento.items()}
     try:
         content = tree.read(folder)
     except tree.Unbound as error:
         raise Rejected(f"the bento at hand is not what was signed: {error.what}", attestation.REMEDY) from error
-    if changed := digests.differences(signed, digests.entries(content)):
+    if changed := digests.differences(statement.lineage.entries, digests.entries(content)):
         raise Rejected(f"the bento at hand is not what was signed: {', '.join(changed)}", attestation.REMEDY)
     if (found := digests.of_tree(content)) != (meant := statement.lineage.package.bento_digest):
         raise Rejected(f"the bento at hand is {found}, signed was {meant}", attestation.REMEDY)
@@ -223,6 +222,6 @@ def require_bento(statement: Statement, folder: Path) -> None:
 def extract(root: Path) -> Mapping[str, attestation.File]:
     """Every file of a bento, as it is signed."""
     return {
-        path: attestation.File(digest=digests.of_bytes(content), executable=executable)
-        for path, (content, executable) in tree.read(root).items()
+        path: attestation.File(digest=digest, executable=executable)
+        for path, (digest, executable) in digests.entries(tree.read(root)).items()
     }
