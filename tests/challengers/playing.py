@@ -34,7 +34,7 @@ def play(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: int
     return rehearse(
         Play(
             name="production",
-            environment=_production(given_up=case.cause == "deadline"),
+            environment=_production(given_up="deadline" in case.causes),
             settings=deciding.read(ROOT / deciding.SETTINGS),
             stable=Side("1.0.0", f"sha256:{64 * '1'}", case.stable(champion, folder / "stable")),
             canary=Side("2.0.0", f"sha256:{64 * '2'}", case.make(champion, folder / "canary")),
@@ -64,13 +64,14 @@ def check(case: Case, played: Rehearsed, folder: Path) -> None:
     """Compare the end of a canary with how it must end."""
     canary, evidence = played.traffic["canary"], played.evidence
     print(told(played))
-    assert (played.outcome, played.cause) == (case.outcome, case.cause), told(played)
-    if case.cause == "verdict":
+    assert played.outcome == case.outcome, told(played)
+    assert played.cause in case.causes, told(played)
+    if played.cause == "verdict":
         assert evidence is not None
         assert evidence.blame == case.blame, told(played)
     if case.outcome == "aborted":
         assert canary.requests <= case.most, told(played)
-    if case.cause == "deadline":
+    if played.cause == "deadline":
         assert "the digest of model.onnx is" in (folder / "rehearsal/canary/log").read_text()
 
 
