@@ -54,7 +54,7 @@ def one_byte_changed(bento: Path, out: Path) -> Path:
 
 @dataclass(frozen=True)
 class Case:
-    """A challenger, and the end of its canary: one of `causes`; `blame` is a verdict's, `most` where it is not promoted."""
+    """A challenger, and its canary's end: one of `causes`, `blame` if by a verdict, `most` requests if not promoted."""
 
     make: Make
     outcome: Literal["promoted", "aborted"]
@@ -74,8 +74,8 @@ CASES = {
     "failing": Case(behind("failing(0.02)"), "aborted", ("verdict",), "errors", 5000),
     # 9 % of June's flights have no pressure: more than 4 margins, 230 requests for half of them.
     "contract": Case(behind("demanding('pressure')"), "aborted", ("verdict",), "errors", 1500),
-    # Who is answered when it dies gets nothing, and neither does who comes before that is known: of one death the errors
-    # are too few. It is up again, and dies again, or takes so long that no pod was available for 60 seconds.
+    # Who is answered when it dies gets nothing, and neither does who comes before that is known. One death's errors can
+    # be too few: then it is up again and dies again, or takes so long that no pod was available for 60 seconds.
     "crashing": Case(behind("crashing(100)"), "aborted", ("verdict", "unavailable"), "errors", 600),
     # Nobody gets an error, so there is no evidence: 60 seconds without an available pod end it, however many it got.
     "withdrawing": Case(behind("withdrawing(100)"), "aborted", ("unavailable",), None, 600),
