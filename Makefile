@@ -15,7 +15,7 @@ test: data ## every test that needs no more than Python, git and make
 
 test-full: data ## what also needs Debian packages, Go, npm and root: registry, kustomize, another verifier, no network
 	scripts/debian.sh
-	pytest tests/full
+	pytest tests/full -n 2 --dist loadfile
 
 soak: N := 2
 soak: data ## the demo with several seeds, N canaries of each challenger, every rule refused through DVC, and what was killed
