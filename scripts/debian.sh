@@ -1,8 +1,15 @@
 #!/bin/sh
-# Installs the Debian packages that `make test-full` needs, and only those that are missing. Needs root.
+# Installs the Debian packages that `make test-full` needs, or with `cluster` those of `make cluster-up`, and only those
+# that are missing. Needs root.
 set -eu
-packages="buildah chromium debootstrap docker-registry iproute2 postgresql prometheus runc skopeo strace wrk"
-command -v npm > /dev/null || packages="$packages nodejs npm"  # Node's own packages hold npm, and refuse Debian's
+case "${1:-full}" in
+  full)
+    packages="buildah chromium debootstrap docker-registry iproute2 postgresql prometheus runc skopeo strace wrk"
+    command -v npm > /dev/null || packages="$packages nodejs npm"  # Node's own packages hold npm, and refuse Debian's
+    ;;
+  cluster) packages="conntrack containerd containernetworking-plugins docker-registry iproute2 nftables runc" ;;
+  *) echo "usage: scripts/debian.sh [full | cluster]" >&2; exit 2 ;;
+esac
 
 missing=""
 for package in $packages; do
@@ -11,7 +18,7 @@ done
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
-  echo "slipway: make test-full needs root on Debian or Ubuntu, and these packages:$missing" >&2
+  echo "slipway: this needs root on Debian or Ubuntu, and these packages:$missing" >&2
   exit 2
 fi
 echo "slipway: installing$missing"

@@ -11,6 +11,7 @@ key=$(cd "$pins" && find . -type f | LC_ALL=C sort | xargs cat | sha256sum | cut
 folder="$cache/$name-$key"
 if [ ! -x "$folder/$program" ]; then
     mkdir -p "$cache"
+    echo "slipway: building $name from tools/$name (once; minutes if it is large)" >&2
     made=$(mktemp -d "$cache/$name.XXXXXX")
     trap 'rm -rf "$made"' EXIT
     packages=$(cd "$pins" && go list -e -f '{{.ImportPath}}' tool)
