@@ -3,15 +3,15 @@
 unexport PYTHONDONTWRITEBYTECODE  # imports of seconds would be compiled anew in each process
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-full soak load bench lint data venv
+.PHONY: help demo test test-full soak load bench lint cluster-up cluster-down cluster-test data venv
 help: ## show this
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
 demo: venv ## tell the story: four releases, one of them a mistake, and a way back, in a throw-away clone under build/demo/
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make
-	pytest tests $(addprefix --ignore=tests/,demo full live load soak) -n 4 --dist loadgroup
+	pytest tests $(addprefix --ignore=tests/,cluster demo full live load soak) -n 4 --dist loadgroup
 
 test-full: data ## what also needs Debian packages, Go, npm and root: registry, kustomize, another verifier, no network
 	scripts/debian.sh
@@ -35,6 +35,17 @@ lint: venv ## format, lint, types, import contracts
 	ruff check .
 	mypy
 	lint-imports
+
+cluster-up: venv ## Kubernetes on this machine, in namespaces of its own, with Traefik and Argo Rollouts; needs root and Go
+	scripts/debian.sh cluster
+	python -m tests.cluster.machine up
+
+cluster-down: venv ## end it, and remove all of it
+	python -m tests.cluster.machine down
+
+cluster-test: venv ## is a node what docs/cluster.md says, and is nothing left of it
+	scripts/debian.sh cluster
+	pytest tests/cluster
 
 data: venv ## pull the sample data
 	dvc pull --quiet data.dvc replay.dvc

@@ -21,7 +21,6 @@ MODEL_INFO = "bento/src/model/model.json"
 HOSTED, OWN = "runner: github-hosted", "runner: self-hosted"
 NOT_HOSTED = "its runner is github-hosted, the policy asks for self-hosted"
 Fault = Callable[[World], str]  # makes it, and returns how a refusal must name it
-pytestmark = pytest.mark.xdist_group("callers")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from slipway.adapters import files
 from slipway.commands import shelf
 from slipway.records import GateDecision, Metrics, Package, Release, ReleaseEvent
 
-pytestmark = pytest.mark.xdist_group("card")
 Run = Callable[..., tuple[int, str, str]]
 VOID = {"meta", "line", "circle", "rect"}  # elements that hold nothing; SVG's are written closed
 GATE = GateDecision(

@@ -15,7 +15,6 @@ from slipway.card import check
 from slipway.errors import Rejected
 from slipway.records import Metrics, Package
 
-pytestmark = pytest.mark.xdist_group("card")
 CARD, WORDS = "build/card.cdx.json", "bentos/flights/card.yaml"
 
 
