@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.machine import keys, kubernetes, programs
+from tests.cluster.machine import kubernetes, programs
 from tests.cluster.machine.box import Box
-from tests.cluster.machine.kubernetes import PAUSE, wait
+from tests.cluster.machine.kubernetes import PAUSE, Kubectl, wait
 from tests.cluster.machine.place import NODE, PODS, Place
-from tests.cluster.machine.platform import Kubectl
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,6 @@ def box(tools: dict[str, str], place: Place) -> Iterator[Box]:
     made = Box(place)
     made.make()
     try:
-        keys.make(made.place)
         kubernetes.start(made, tools)
         yield made
     finally:
@@ -90,11 +88,11 @@ def test_nothing_is_left_when_its_maker_is_killed(tools: dict[str, str], place: 
     script = """
 import sys, time
 from pathlib import Path
-from tests.cluster.machine import keys, kubernetes, programs
+from tests.cluster.machine import kubernetes, programs
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.place import Place
 box = Box(Place(Path(sys.argv[1])))
-box.make(); keys.make(box.place); kubernetes.start(box, programs.built())
+box.make(); kubernetes.start(box, programs.built())
 (box.place.root / "made").touch()
 time.sleep(600)
 """

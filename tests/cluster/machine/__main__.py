@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cluster.machine import keys, kubernetes, place, platform, programs, registry
+from tests.cluster.machine import kubernetes, place, platform, programs, registry
 from tests.cluster.machine.box import Box
 
 from slipway.errors import SlipwayError
@@ -35,7 +35,6 @@ def up(box: Box) -> None:
     """Start a node, and say how to reach it."""
     found, began = programs.built(), time.monotonic()
     box.make()
-    keys.make(box.place)
     kubernetes.start(box, found)
     print(f"{time.monotonic() - began:5.1f} s  the node is ready")
     registry.start(box, programs.cache(found) / "registry")

@@ -22,7 +22,6 @@ from slipway.errors import Broken
 
 ENDED_SECONDS = 20
 LONGEST = 60  # characters of the folder's path: the kernel takes 107 for a socket, and kubelet's lie deep in it
-NAME = "CLUSTER_DAEMON"  # in the environment of each program: which of them it is
 # Private folders hide what these programs would leave on the machine: CNI's results, sockets of shims, links to logs.
 # Then it collects the processes that have lost their parents, as PID 1 must.
 FIRST = """
@@ -117,7 +116,7 @@ class Box:
         with (self.place.logs / f"{name}.log").open("a") as log:
             subprocess.Popen(
                 self.enter(*command),
-                env=os.environ | (environment or {}) | {NAME: name},
+                env=os.environ | (environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,6 +1,7 @@
 """Images of our own making, put together by the code that makes release images: no container engine is asked."""
 
 import platform
+import tarfile
 from pathlib import Path
 
 from slipway import digests, oci
@@ -34,8 +35,6 @@ def _scratch(entrypoint: str) -> RuntimeLock:
 
 def save(image: Image, folder: Path, tag: str) -> Path:
     """Write it as a file that containerd imports."""
-    import tarfile
-
     layout.write(folder, image, tag)
     archive = folder.with_suffix(".tar")
     with tarfile.open(archive, "w") as tar:

@@ -2,19 +2,20 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 import yaml
-from tests.cluster.machine import images
+from tests.cluster.machine import images, keys
 from tests.cluster.machine.box import Box
-from tests.cluster.machine.place import API, CGROUP, DNS_SERVICE, NODE, NODE_NAME, PODS, SERVICES, Place
+from tests.cluster.machine.place import CGROUP, DNS_SERVICE, NODE, NODE_NAME, PODS, SERVICES, Place
 
 from slipway.errors import Broken
 
 SECONDS = 60.0
+READY = '--output=jsonpath={.status.conditions[?(@.type=="Ready")].status}'
 ETCD, ETCD_PEERS = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
 PAUSE = "slipway.invalid/pause:1"  # imported, never pulled
 CONTAINERD = """
@@ -56,7 +57,9 @@ def start(box: Box, programs: Mapping[str, str]) -> None:
 
     """
     place = box.place
+    keys.make(place)
     _configure(place)
+    kubectl = Kubectl(place, programs["kubectl"])
 
     def run(name: str, *options: str) -> None:
         box.start(name, [programs[name], *options])
@@ -65,13 +68,15 @@ def start(box: Box, programs: Mapping[str, str]) -> None:
     run("etcd", *_etcd(place))
     run("kube-apiserver", *_apiserver(place))
     _load_pause(box, Path(programs["pause"]))
-    wait(lambda: _api_ready(place), "kube-apiserver", place)
+    # Not before its own roles are there: who comes earlier is refused, and gives up.
+    wait(lambda: kubectl.run("get", "--raw=/readyz"), "kube-apiserver", place)
     run("kube-controller-manager", *_controller_manager(place))
     run("kube-scheduler", *_authenticated(place, "kube-scheduler"), *QUICK)
     run("kubelet", *_kubelet(place))
     run("kube-proxy", f"--config={place.config}/kube-proxy.yaml", f"--hostname-override={NODE_NAME}")
-    wait(lambda: _node_ready(place), "kubelet", place)
-    wait(lambda: _default_account(place), "kube-controller-manager", place)
+    wait(lambda: kubectl.run("get", f"node/{NODE_NAME}", READY) == "True", "kubelet", place)
+    # Pods of a namespace wait for its account.
+    wait(lambda: kubectl.run("get", "serviceaccount/default"), "kube-controller-manager", place)
 
 
 def wait(look: Callable[[], Any], name: str, place: Place, seconds: float = SECONDS) -> Any:
@@ -86,38 +91,33 @@ def wait(look: Callable[[], Any], name: str, place: Place, seconds: float = SECO
         try:
             if seen := look():
                 return seen
-        except Exception as error:  # noqa: BLE001  # what is not up yet shows it in many ways
+        except (Broken, requests.RequestException) as error:
             why = " ".join(str(error).split())[:300]
         time.sleep(0.1)
     raise Broken(f"{name} is not ready after {seconds:g} s: {why}", f"Read {place.logs}/{name}.log.")
 
 
-def client(place: Place) -> Any:
-    """Return a client of the API, as the administrator."""
-    from kubernetes import config
+class Kubectl:
+    """kubectl, as the administrator."""
 
-    return config.new_client_from_config(str(place.kubeconfig))  # type: ignore[no-untyped-call]
+    def __init__(self, place: Place, program: str) -> None:
+        self._command = [program, f"--kubeconfig={place.kubeconfig}"]
 
+    def run(self, *arguments: str) -> str:
+        """Run it; return what it printed.
 
-def _api_ready(place: Place) -> bool:
-    """Not before its own roles are there: who comes earlier is refused, and gives up."""
-    keys = place.keys
-    admin = (f"{keys}/admin.crt", f"{keys}/admin.key")
-    return requests.get(f"{API}/readyz", cert=admin, verify=f"{keys}/ca.crt", timeout=2).ok
+        Raises:
+            Broken: it ended badly.
 
+        """
+        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Broken(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1500:]}", "Mend what it names.")
+        return done.stdout
 
-def _node_ready(place: Place) -> bool:
-    from kubernetes.client import CoreV1Api
-
-    node = CoreV1Api(client(place)).read_node(NODE_NAME, _request_timeout=2)
-    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
-
-
-def _default_account(place: Place) -> Any:
-    """Pods of a namespace wait for its account, which the controller manager makes."""
-    from kubernetes.client import CoreV1Api
-
-    return CoreV1Api(client(place)).read_namespaced_service_account("default", "default", _request_timeout=2)
+    def apply(self, *files: Path, options: Sequence[str] = ()) -> None:
+        """Apply manifests, on the server's side: some are too large for the annotation of the client's."""
+        self.run(*options, "apply", "--server-side", *(f"--filename={file}" for file in files))
 
 
 def _load_pause(box: Box, program: Path) -> None:

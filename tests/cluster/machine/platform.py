@@ -4,10 +4,11 @@ Their images are named as their projects name them, and built here from the same
 """
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster.machine import images, registry
+from tests.cluster.machine.kubernetes import Kubectl
 from tests.cluster.machine.place import Place
 from tests.cluster.machine.programs import ROOT
 
@@ -41,29 +42,6 @@ def install(place: Place, programs: Mapping[str, str]) -> None:
     kubectl.apply(_module(*ROLLOUTS) / "manifests/install.yaml", options=["--namespace=argo-rollouts"])
     for namespace in ("kube-system", "traefik", "argo-rollouts"):
         kubectl.run("--namespace", namespace, "rollout", "status", "deployment", "--timeout=120s")
-
-
-class Kubectl:
-    """kubectl, as the administrator."""
-
-    def __init__(self, place: Place, program: str) -> None:
-        self._command = [program, f"--kubeconfig={place.kubeconfig}"]
-
-    def run(self, *arguments: str) -> str:
-        """Run it; return what it printed.
-
-        Raises:
-            Broken: it ended badly.
-
-        """
-        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Broken(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1500:]}", "Mend what it names.")
-        return done.stdout
-
-    def apply(self, *files: Path, options: Sequence[str] = ()) -> None:
-        """Apply manifests, on the server's side: some are too large for the annotation of the client's."""
-        self.run(*options, "apply", "--server-side", *(f"--filename={file}" for file in files))
 
 
 def _module(tool: str, module: str) -> Path:
