@@ -39,10 +39,10 @@ STAGES = {
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one worker what shares a trained project, a demo, three bundles or a fork of the README's."""
+    """Keep in one worker what shares a trained project, a demo, or three bundles."""
     for item in items:
         folder, module = item.path.parent.name, item.path.stem
-        if folder in ("demo", "gate", "live") or module in ("test_readme", "test_crash"):
+        if folder in ("demo", "gate", "live") or module == "test_crash":
             item.add_marker(pytest.mark.xdist_group(folder))
 
 
@@ -105,12 +105,19 @@ class Project:
         return self.command("git", "rev-parse", "HEAD").stdout.strip()
 
 
-@pytest.fixture(scope="module")
-def author() -> Iterator[None]:
-    """Who commits, in this process as in those that it starts."""
+@contextmanager
+def authored() -> Iterator[None]:
+    """Commit as somebody, in this process as in those that it starts."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in IDENTITY.items():
             patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def author() -> Iterator[None]:
+    """Somebody commits."""
+    with authored():
         yield
 
 

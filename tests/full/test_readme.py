@@ -15,6 +15,7 @@ import pytest
 import requests
 import yaml
 from tests import signed
+from tests.conftest import IDENTITY
 
 from slipway.adapters.processes import free_port
 
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 ELSEWHERE = ["make demo", "make test"]  # the first is played by tests/demo, the second runs this
-IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 READY_SECONDS = 60
 
 

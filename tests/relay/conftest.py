@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import IDENTITY
+from tests.conftest import authored
 from tests.outcomes import world as worlds
 from tests.outcomes.world import World
 
@@ -13,9 +13,7 @@ from tests.outcomes.world import World
 @pytest.fixture(scope="session", autouse=True)
 def identity() -> Iterator[None]:
     """Who commits, in this process as in those that it starts."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in IDENTITY.items():
-            patch.setenv(name, value)
+    with authored():
         yield
 
 
