@@ -1,6 +1,7 @@
 """Requests are drawn and split by a seed, and by nothing else; what clients see is counted as they see it."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from tests.rehearsal.test_processes import until
 from slipway import features, schema
 from slipway.adapters import traffic
 from slipway.adapters.flights import read_month
-from slipway.adapters.traffic import EDGES, Flight, Tally, Traffic
+from slipway.adapters.traffic import EDGES, Flight, Replay, Tally, Traffic
 from slipway.canary.records import Arm
 
 ROWS = [Flight(b"{}", b"client %d" % (number % 40), late=number % 3 == 0) for number in range(400)]
@@ -120,8 +121,10 @@ def test_a_tally_counts_what_a_client_sees() -> None:
 
 
 @contextmanager
-def answering(status: Callable[[str], int]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of a server, and the paths it was asked for."""
+def answering(
+    status: Callable[[str], int], heard: list[Any] | None = None, port: int = 0
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of a server, and the paths it was asked for; `heard` collects headers, too."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -130,6 +133,8 @@ def answering(status: Callable[[str], int]) -> Iterator[tuple[str, list[str]]]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             asked.append(self.path)
+            if heard is not None:
+                heard.append((self.path, self.headers["host"], self.headers["authorization"]))
             body = b'{"id": "x"}'
             self.send_response(status(self.path))
             self.send_header("content-length", str(len(body)))
@@ -139,7 +144,7 @@ def answering(status: Callable[[str], int]) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
@@ -173,3 +178,34 @@ def test_a_truth_that_nobody_took_is_told_again() -> None:
         assert split.told == 0
         ready.append(1)
         until(lambda: split.told >= split.truths[503])
+
+
+def replayed(address: str, rate: float = 200.0) -> Replay:
+    """Traffic to one address that has not begun."""
+    return Replay(ROWS, address, host="flights.example", rate=rate, seed=1, credential="c", truth_delay=0.1)
+
+
+def test_a_router_is_asked_by_its_name_and_told_the_truth() -> None:
+    """All requests and all truths go to one address; they are the same rows in the same order as in a rehearsal."""
+    heard: list[tuple[str, str, str]] = []
+    answers = iter([200] * 30 + [503] * 5)
+    with answering(lambda path: next(answers, 200) if path == "/predict" else 200, heard) as (address, _):
+        with replayed(address) as replay:
+            until(lambda: replay.tally.requests > 60 and replay.told > 10)
+        assert {(path, *rest) for path, *rest in heard} == {
+            ("/predict", "flights.example", "Bearer c"),
+            ("/feedback", "flights.example", "Bearer c"),
+        }
+    assert (replay.tally.errors, replay.statuses) == (5, {200: replay.tally.requests - 5, 503: 5})
+    assert [replay._flight(number) for number in range(900)] == [drawn(1, 0.0)._flight(number) for number in range(900)]
+
+
+@pytest.mark.parametrize("catches_up", [False, True])
+def test_a_router_that_was_silent_is_not_sent_all_that_was_missed(catches_up: bool) -> None:
+    """An hour's requests at once would be no traffic; a rehearsal sends as many as it said it would."""
+    split = drawn(1, 0.0, rate=1.0) if catches_up else replayed("http://127.0.0.1:1", rate=1.0)
+    split._start = time.monotonic() - 3600
+    assert split._take() == (0, 0.0)
+    number, pause = split._take()
+    assert (number, pause > 0) == (1, not catches_up)
+    assert pause <= 1.0

@@ -1,4 +1,4 @@
-"""Requests as clients send them, split between two arms as a router would, and their truth after the fact.
+"""Requests as clients send them, split between two arms as a router would, or all to one, and their truth afterwards.
 
 A request's number and the seed decide what is asked and which arm answers: the same seed, the same order and the same
 split. Sticky, the client decides, and a growing weight only ever moves clients from stable to the canary.
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from slipway import features
@@ -38,6 +38,7 @@ MOST_TRUTHS = 500  # in a report
 AGAIN = 1.0  # seconds, until a report that nobody took is sent again
 STORES = 15.0  # seconds that a report may take: it waits for a database
 ROOM = 2 * 2**20  # requests whose truth waits; there is no such delay
+BEHIND = 1.0  # seconds that a router is caught up with: after an hour of silence it is not sent an hour's requests
 
 
 @dataclass(frozen=True)
@@ -134,19 +135,22 @@ class Traffic:
     ) -> None:
         self.weight = 0.0
         self.truths: dict[int, int] = {}  # that were told, by the status of the answer
+        self._statuses: dict[int, int] = {}  # requests by the status of the answer; 0 is none
         self._tallies = {arm: Tally() for arm in ARMS}
         self._rows, self._order, self._key = rows, order(seed, len(rows)), key(seed)
         self._address, self._rate, self._sticky = address, rate, sticky
         self._credential, self._delay = credential, truth_delay
+        self._host: str | None = None
+        self._behind = float("inf")  # seconds, beyond which what was not sent is left out
         self._waiting: deque[tuple[float, str, bool]] = deque(maxlen=ROOM)
         self._lock, self._stop, self._next = threading.Lock(), threading.Event(), 0
         # One request at a time to a process: if it is kept from running for a moment, one request is slow, not four.
-        self._lanes = {arm: threading.Lock() for arm in ARMS}
+        self._lanes = {arm: threading.Semaphore(1) for arm in ARMS}
         self._start = time.monotonic()
         self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
         self._threads.append(threading.Thread(target=self._tell, daemon=True))
 
-    def __enter__(self) -> "Traffic":
+    def __enter__(self) -> Self:
         self._start = time.monotonic()
         for thread in self._threads:
             thread.start()
@@ -176,12 +180,20 @@ class Traffic:
     def _flight(self, number: int) -> Flight:
         return self._rows[self._order[number % len(self._order)]]
 
+    def _take(self) -> tuple[int, float]:
+        """The next request, and in how many seconds it is due."""
+        with self._lock:
+            number, self._next = self._next, self._next + 1
+            due = self._start + number / self._rate - time.monotonic() if self._rate else 0.0
+            if due < -self._behind:
+                self._start -= due
+            return number, max(0.0, due)
+
     def _send(self) -> None:
-        senders = {arm: Sender(self._credential) for arm in ARMS}
+        senders = {arm: Sender(self._credential, host=self._host) for arm in ARMS}
         while not self._stop.is_set():
-            with self._lock:
-                number, self._next = self._next, self._next + 1
-            if self._rate and self._stop.wait(max(0.0, self._start + number / self._rate - time.monotonic())):
+            number, pause = self._take()
+            if self._rate and self._stop.wait(pause):
                 return
             arm, flight = self.arm(number), self._flight(number)
             with self._lanes[arm]:
@@ -191,12 +203,13 @@ class Traffic:
             made = _id(answer) if status == 200 and flight.late is not None else None
             with self._lock:
                 self._tallies[arm].add(status, took)
+                self._statuses[status] = self._statuses.get(status, 0) + 1
                 if made is not None and flight.late is not None:
                     self._waiting.append((time.monotonic() + self._delay, made, flight.late))
 
     def _tell(self) -> None:
         """Report what has happened, to stable: it takes the canary's truths, too."""
-        sender = Sender(self._credential, STORES)
+        sender = Sender(self._credential, STORES, self._host)
         while not self._stop.wait(TELL):
             while truths := self._due():
                 status, _ = sender.post(self._address("stable"), "/feedback", json.dumps(truths).encode())
@@ -217,6 +230,44 @@ class Traffic:
         return found
 
 
+class Replay(Traffic):
+    """Sends flights in order to one address, a router's: it splits them, here all are stable's."""
+
+    def __init__(
+        self,
+        rows: Sequence[Flight],
+        address: str,
+        *,
+        host: str | None,  # the name to ask for, where it is not that of the address
+        rate: float,
+        seed: int,
+        credential: str,
+        truth_delay: float,
+    ) -> None:
+        super().__init__(
+            rows,
+            lambda _: address,
+            rate=rate,
+            seed=seed,
+            sticky=False,
+            credential=credential,
+            truth_delay=truth_delay,
+        )
+        self._lanes = {arm: threading.Semaphore(SENDERS) for arm in ARMS}  # there are more processes behind it
+        self._host, self._behind = host, BEHIND
+
+    @property
+    def tally(self) -> Tally:
+        """What clients have seen until now."""
+        return self.counted()["stable"]
+
+    @property
+    def statuses(self) -> dict[int, int]:
+        """Their requests until now, by the status of the answer; 0 is none."""
+        with self._lock:
+            return dict(self._statuses)
+
+
 def _id(answer: bytes) -> str | None:
     """Find the id in an answer; one that is none of ours has none, and its truth is missing."""
     try:
@@ -228,9 +279,10 @@ def _id(answer: bytes) -> str | None:
 class Sender:
     """One kept-alive connection; where nobody answers, the status is 0."""
 
-    def __init__(self, credential: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, credential: str, timeout: float = TIMEOUT, host: str | None = None) -> None:
         self._timeout = timeout
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {credential}"}
+        self._headers |= {"host": host} if host else {}
         self._connection: http.client.HTTPConnection | None = None
         self._address: str | None = None
         self._used = 0.0

@@ -115,7 +115,7 @@ def rehearse(
             settings=deciding.read(root / judge_policy),
             stable=None if beside is None else _side(root, beside, Path(unpacked, "stable")),
             canary=_side(root, version, Path(unpacked, "canary")),
-            rows=_rows(root / rows, first, last),
+            rows=window(root / rows, first, last),
             folder=root / (folder or BUILD / "rehearsal" / environment),
             rate=_rate(rate),
             speed=speed,
@@ -204,7 +204,13 @@ def _side(root: Path, version: str, into: Path) -> Side:
     return Side(version, package.image_digest, into / BENTO, package.bento_digest)
 
 
-def _rows(folder: Path, first: str | None, last: str | None) -> list[Flight]:
+def window(folder: Path, first: str | None, last: str | None) -> list[Flight]:
+    """Read the flights of a folder from one day to another.
+
+    Raises:
+        Rejected: there is none.
+
+    """
     import polars as pl
 
     from slipway.adapters.flights import months, read_month

@@ -68,3 +68,16 @@ class Rehearsed(_Frozen, frozen=True, kw_only=True):
     traffic: Mapping[Arm, Traffic]
     seconds: float
     seed: int
+
+
+class Replayed(_Frozen, frozen=True, kw_only=True):
+    """What `slipway replay` has sent to one address."""
+
+    schema_version: int = 1
+    to: str
+    host: str | None  # the name that was asked for, where it is not that of the address
+    seconds: float
+    traffic: Traffic
+    statuses: Mapping[str, int]  # requests by the status of the answer, or `none`
+    truths: int  # that were taken
+    seed: int
