@@ -1,14 +1,17 @@
 #!/bin/sh
 # Makes a Debian base image with Python, for trying the runtime image where no base of your own is at hand, as an OCI
-# archive: scripts/base_image.sh ARCHIVE. Needs root, debootstrap and buildah. Production takes a base you maintain.
+# archive: scripts/base_image.sh ARCHIVE [PACKAGE...]; the platform image needs the package git. Needs root, debootstrap
+# and buildah. Production takes a base you maintain.
 set -eu
 archive=$1
+shift
+packages=$(printf '%s,' ca-certificates python3 python3-venv "$@")
 suite=bookworm
 mirror=$(apt-get indextargets --format '$(SITE)' "Release: $suite" | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 ||
+debootstrap --variant=minbase --include="${packages%,}" "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 ||
   { tail -n 20 "$work/log" >&2; exit 2; }
 cd "$work/root"
 rm -rf var/cache/apt/* var/cache/debconf/* var/cache/ldconfig/* var/lib/apt/lists/* var/log/* \

@@ -4,10 +4,13 @@
 set -eu
 case "${1:-full}" in
   full)
-    packages="buildah chromium debootstrap docker-registry iproute2 postgresql prometheus runc skopeo strace wrk"
+    packages="buildah chromium debootstrap docker-registry iproute2 lua5.1 postgresql prometheus runc skopeo strace wrk"
     command -v npm > /dev/null || packages="$packages nodejs npm"  # Node's own packages hold npm, and refuse Debian's
     ;;
-  cluster) packages="conntrack containerd containernetworking-plugins docker-registry iproute2 nftables runc" ;;
+  cluster)
+    packages="conntrack containerd containernetworking-plugins docker-registry iproute2 nftables runc"
+    packages="$packages buildah debootstrap postgresql prometheus skopeo"
+    ;;
   *) echo "usage: scripts/debian.sh [full | cluster]" >&2; exit 2 ;;
 esac
 

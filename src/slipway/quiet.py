@@ -1,7 +1,8 @@
 """The one place that keeps every library from phoning home, and the maths from depending on the machine.
 
 Imported before anything else by the command line and by the stages; child processes inherit it. The service's image
-sets the same variables (bentos/flights/Containerfile), and a test compares the two.
+sets the same variables (bentos/flights/Containerfile), and a test compares the two. The platform image has them
+from here.
 """
 
 import os

@@ -160,6 +160,15 @@ class ManifestImages(_Frozen, frozen=True, kw_only=True):
     running: dict[str, str | None]
 
 
+class LedgerTables(_Frozen, frozen=True, kw_only=True):
+    """A ledger's tables, and whether they were made just now."""
+
+    schema_version: int = 1
+    ledger: str  # its address, without what is secret
+    schema: int  # the version of the tables
+    made: bool
+
+
 class Package(_Frozen, frozen=True, kw_only=True):
     """What `slipway package` made of a bundle: the bento as a tree, and the image as a manifest."""
 

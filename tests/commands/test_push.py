@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 from slipway import oci, quiet
 from slipway.adapters import files, layout
-from slipway.commands import push, runtime
+from slipway.commands import push, runtime, wheel_image
 from slipway.errors import Broken, Rejected
 from slipway.records import RuntimeLock
 
@@ -22,18 +22,18 @@ NOWHERE = "127.0.0.1:9/team"  # nothing listens there: who reaches it has not be
 
 def fork(folder: Path, repository: str | None = f"{NOWHERE}/runtime", *, change: bool = False) -> Path:
     """Make the part of a fork that push reads, its runtime built or not, and a release image in it."""
-    for path in (runtime.CONTAINERFILE, runtime.WHEELS):
+    for path in (runtime.RECIPE.containerfile, runtime.RECIPE.wheels):
         (folder / path.parent).mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, folder / path)
     marked = msgspec.to_builtins(LOCK.config)
-    marked["config"]["Labels"] = {runtime.MADE_FROM: runtime.made_from(folder)}
+    marked["config"]["Labels"] = {wheel_image.MADE_FROM: runtime.RECIPE.made_from(folder)}
     lock = msgspec.structs.replace(LOCK, repository=repository, config=marked)
     files.write_record(folder / runtime.LOCK, lock)
     tar = oci.layer({"x": (b"x", False)}, "home/bento")
     image = oci.append(lock, tar, created_by="test", env={}, labels={}, workdir="/home/bento")
     layout.write(folder / "image", image, "1.0.0")
     if change:
-        with (folder / runtime.WHEELS).open("a") as stream:
+        with (folder / runtime.RECIPE.wheels).open("a") as stream:
             stream.write("# another dependency\n")
     return folder
 
@@ -101,7 +101,7 @@ def test_the_runtime_is_silent_and_unprivileged() -> None:
     settings = dict(line.split("=", 1) for line in LOCK.config["config"]["Env"])
     assert {name: settings.get(name) for name in quiet.SILENT} == quiet.SILENT
     assert LOCK.config["config"]["User"] == "1034:1034"
-    containerfile = (ROOT / runtime.CONTAINERFILE).read_text()
+    containerfile = (ROOT / runtime.RECIPE.containerfile).read_text()
     assert [name for name, value in quiet.SILENT.items() if f"    {name}={value}" not in containerfile] == []
 
 

@@ -111,7 +111,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_exit_codes(tmp_path: Path) -> None:
     """Accepted is 0, rejected is 1, broken is 2; the last two say why, to a person and to a program."""
-    for folder in ("k8s", "argocd"):
+    for folder in ("k8s", "rollouts", "argocd"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     command = ("manifests", "check", "--root", str(tmp_path))
     accepted = slipway(*command, "--json")

@@ -1,5 +1,6 @@
 """Debian's tools, private to the test run: a registry on loopback, buildah with its own storage, PostgreSQL."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.conftest import ROOT
 
 from slipway.adapters.processes import free_port
+from slipway.reference import Reference
 
+SCRIPT = ROOT / "scripts" / "base_image.sh"
 CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -99,3 +103,18 @@ def container_tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
         subprocess.run(["buildah", "rm", "--all"], check=True, capture_output=True)
         subprocess.run(["buildah", "rmi", "--all", "--force"], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def base(registry: str) -> Reference:
+    """A Debian base with git in the registry, by digest; made once a machine, and again when its script changes."""
+    made = Path.home() / ".cache/slipway" / f"base-git-{hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12]}.tar"
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([str(SCRIPT), f"{made}.new", "git"], check=True)
+        Path(f"{made}.new").rename(made)
+    target = f"docker://{registry}/debian/python:1"
+    subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{made}", target], check=True)
+    command = ["skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}", target]
+    digest = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return Reference(registry, "debian/python", digest=digest)

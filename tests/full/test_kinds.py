@@ -1,4 +1,4 @@
-"""Every field that our types accept is one that the real cluster knows, by the schemas that its parts publish."""
+"""Every field that our types accept, and each of the platform, is one that the real cluster knows, by its schemas."""
 
 import json
 import subprocess
@@ -10,6 +10,8 @@ import pytest
 import yaml
 from msgspec import inspect
 
+from slipway.adapters import files
+from slipway.manifests import tree
 from slipway.manifests.kinds import KINDS
 
 CRDS = {  # module -> its hash, and where its custom resources are
@@ -32,6 +34,13 @@ CRDS = {  # module -> its hash, and where its custom resources are
 }
 KUBERNETES = ("k8s.io/kubernetes@v1.34.4", "h1:Yy6R4QB8C9kJPp25GFqEvX5XQwY5qzKeqD0Xx6oAcmk=")
 NAMES = {inspect.StrType: "string", inspect.IntType: "integer", inspect.BoolType: "boolean"}
+PLAIN = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+ROOT = Path(__file__).parents[2]
+PLATFORM = [
+    each
+    for folder in ("k8s/rendered/platform", "argocd/platform")
+    for each in tree.objects(files.read_texts(ROOT / folder, "*.yaml"))
+]
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
@@ -127,3 +136,39 @@ def test_a_field_that_does_not_exist_is_found(schemas: Any, definitions: Any) ->
     found = list(_differences(ours, schemas["apps/v1", "Deployment"], definitions, "Rollout"))
     assert "Rollout.spec.workloadRef: unknown" in found
     assert "Rollout.spec.selector: demanded" in found
+
+
+def _misfits(value: Any, schema: Any, definitions: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield where a value has what its schema does not know, lacks what it demands, or is of another type."""
+    schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string" or "type" not in schema:
+        return
+    if type(value) is not PLAIN[schema["type"]]:
+        yield f"{path}: not {schema['type']}"
+    elif isinstance(value, list):
+        for each in value:
+            yield from _misfits(each, schema["items"], definitions, f"{path}[]")
+    elif isinstance(value, dict):
+        known = schema.get("properties", {})
+        if path.endswith(".metadata") and not known:
+            known = definitions[META]["properties"]
+        yield from (f"{path}.{key}: demanded" for key in schema.get("required", ()) if key not in value)
+        for key, each in value.items():
+            found = known.get(key, schema.get("additionalProperties"))
+            at = f"{path}.{key}"
+            yield from _misfits(each, found, definitions, at) if found else (f"{at}: unknown",)
+
+
+def _label(each: Any) -> str:
+    return "/".join(filter(None, (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])))
+
+
+@pytest.mark.parametrize("each", PLATFORM, ids=_label)
+def test_the_cluster_knows_what_runs_beside_the_services(schemas: Any, definitions: Any, each: Any) -> None:
+    """Each object of the platform is whole, by the schema of its kind; misspelt anywhere it is not."""
+    schema = schemas[each["apiVersion"], each["kind"]]
+    assert list(_misfits(each, schema, definitions, each["kind"])) == []
+    assert list(_misfits(each | {"sepc": {}}, schema, definitions, each["kind"])) == [f"{each['kind']}.sepc: unknown"]
+    for key in each.get("spec", {}):
+        wrong = each | {"spec": {f"{key}x": value for key, value in each["spec"].items()}}
+        assert f"{each['kind']}.spec.{key}x: unknown" in list(_misfits(wrong, schema, definitions, each["kind"]))

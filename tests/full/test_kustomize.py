@@ -10,7 +10,7 @@ from slipway import manifests, releases
 from slipway.adapters import files, kustomize
 from slipway.commands import manifests as command
 from slipway.commands import shelf
-from slipway.errors import Broken
+from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +47,41 @@ def test_committed_is_rendered(name: str) -> None:
     rendered = files.read_texts(ROOT / "k8s/rendered" / name, "*.yaml")
     state = shelf.state(ROOT)
     assert tree.faults(name, built, rendered, releases.running(state.releases, state.stable, name)) == []
+
+
+def test_the_platform_is_rendered() -> None:
+    """k8s/rendered/platform is what kustomize makes of k8s/platform and rollouts/judge.yaml, byte for byte."""
+    built = kustomize.build(ROOT / "k8s/platform", *command.UNRESTRICTED)
+    assert files.read_texts(ROOT / "k8s/rendered/platform", "*") == built
+    with pytest.raises(Broken, match="not in or below"):
+        kustomize.build(ROOT / "k8s/platform")
+
+
+def test_a_changed_policy_rolls_the_judge(copy: Path) -> None:
+    """Its ConfigMap has another name then, which the Deployment follows, and the check is content again."""
+    policy, deployment = (
+        copy / "rollouts/judge.yaml",
+        copy / "k8s/rendered/platform/slipway_apps_v1_deployment_judge.yaml",
+    )
+    before = deployment.read_text()
+    policy.write_text(policy.read_text().replace("margin: 0.02", "margin: 0.03"))
+    with pytest.raises(Rejected, match=r"must be rollouts/judge\.yaml"):
+        command.check(copy)
+    command.render(copy)
+    command.check(copy)
+    assert deployment.read_text() != before
+    assert len(list((copy / "k8s/rendered/platform").glob("*configmap_judge*"))) == 1
+
+
+def test_one_line_names_the_image_of_the_platform(copy: Path) -> None:
+    """A digest set in k8s/platform/kustomization.yaml is that of judge, relay, clone and migration."""
+    sources = copy / "k8s/platform/kustomization.yaml"
+    assert sources.read_text().count(64 * "0") == 1
+    sources.write_text(sources.read_text().replace(64 * "0", 64 * "a"))
+    command.render(copy)
+    texts = files.read_texts(copy / "k8s/rendered/platform", "*.yaml").values()
+    assert tree.images(texts) == 4 * [f"ghcr.io/example/slipway@sha256:{64 * 'a'}"]
+    command.check(copy)
 
 
 def test_render_keeps_the_image_of_staging_and_leaves_production(copy: Path) -> None:

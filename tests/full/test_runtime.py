@@ -1,6 +1,5 @@
 """The runtime image, built for real on a Debian base, and a release on it that serves predictions."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -16,12 +15,11 @@ from tests.conftest import ROOT, Project
 
 from slipway.adapters import buildah, files, wheels
 from slipway.adapters.processes import free_port
-from slipway.commands import package, push, runtime
+from slipway.commands import package, push, runtime, wheel_image
 from slipway.records import Bundle, ModelInfo, Package, RuntimeLock
 from slipway.reference import Reference
 
 pytestmark = pytest.mark.usefixtures("container_tools")
-SCRIPT = ROOT / "scripts" / "base_image.sh"
 FLIGHT = {"date": "2013-04-17", "sched_dep_time": 1745, "carrier": "AA", "origin": "JFK", "dest": "LAX"}
 OFFLINE = """
 import sys
@@ -33,24 +31,10 @@ print(buildah.build(Path(sys.argv[1]), Path(sys.argv[2]), parse(sys.argv[3]), {s
 
 
 @pytest.fixture(scope="module")
-def base(registry: str) -> Reference:
-    """A Debian base in the registry, by digest; made once a machine, and again when its script changes."""
-    made = Path.home() / ".cache/slipway" / f"base-{hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12]}.tar"
-    if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([str(SCRIPT), f"{made}.new"], check=True)
-        Path(f"{made}.new").rename(made)
-    target = f"docker://{registry}/debian/python:1"
-    run("skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{made}", target)
-    digest = run("skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}", target)
-    return Reference(registry, "debian/python", digest=digest)
-
-
-@pytest.fixture(scope="module")
 def fork(base: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The part of a fork that knows its runtime image, after `slipway runtime build`."""
     root = tmp_path_factory.mktemp("fork")
-    for path in (runtime.CONTAINERFILE, runtime.WHEELS):
+    for path in (runtime.RECIPE.containerfile, runtime.RECIPE.wheels):
         (root / path).parent.mkdir(parents=True)
         shutil.copy(ROOT / path, root / path)
     runtime.build(f"{base.repository}@{base.digest}", f"{base.host}/flights/runtime", root, as_json=True)
@@ -72,10 +56,10 @@ def test_it_is_what_the_committed_lock_says(fork: Path) -> None:
 
 def test_again_without_a_network_is_the_same_image(fork: Path, base: Reference, tmp_path: Path) -> None:
     """A second build, in a network namespace that has no interface, gives the digest that the registry holds."""
-    wheels.download(fork / runtime.WHEELS, tmp_path / "wheels")
-    shutil.copyfile(fork / runtime.WHEELS, tmp_path / "requirements.txt")
-    label = (runtime.MADE_FROM, runtime.made_from(fork))
-    arguments = (str(fork / runtime.CONTAINERFILE), str(tmp_path), f"{base.repository}@{base.digest}", *label)
+    wheels.download(fork / runtime.RECIPE.wheels, tmp_path / "wheels")
+    shutil.copyfile(fork / runtime.RECIPE.wheels, tmp_path / "requirements.txt")
+    label = (wheel_image.MADE_FROM, runtime.RECIPE.made_from(fork))
+    arguments = (str(fork / runtime.RECIPE.containerfile), str(tmp_path), f"{base.repository}@{base.digest}", *label)
     image = run("unshare", "--net", sys.executable, "-c", OFFLINE, *arguments)
     pushed = buildah.push(image, Reference(base.host, "flights/again", tag="1"))
     assert pushed.digest == files.read_record(RuntimeLock, fork / runtime.LOCK).manifest_digest

@@ -1,5 +1,6 @@
 """What holds for the ledger on every database. `fresh` gives the address of an empty one; each tier has its own."""
 
+import json
 import random
 import subprocess
 import sys
@@ -28,7 +29,9 @@ from tests.ledger.world import (
     told,
     worlds,
 )
+from typer.testing import CliRunner
 
+from slipway.__main__ import app
 from slipway.adapters.ledger import Ledger, schema
 from slipway.adapters.ledger.cohorts import asked, cohorts, reference_share
 from slipway.canary.records import Cohort
@@ -417,6 +420,23 @@ def test_another_schema_is_refused(fresh: Fresh, read_only: bool) -> None:
 
     with pytest.raises(Broken, match=f"has schema {schema.VERSION + 1}, this is slipway's {schema.VERSION}"):
         Ledger(url, read_only=read_only)
+
+
+def test_tables_are_made_once(fresh: Fresh) -> None:
+    """`slipway ledger migrate` makes them in an empty database and says so; again, it says so, and nothing is lost."""
+    url, runner, of = fresh(), CliRunner(), origin("a", 1.0)
+
+    def migrate() -> Any:
+        done = runner.invoke(app, ["ledger", "migrate", "--ledger", url, "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    first = migrate()
+    assert (first["made"], first["schema"]) == (True, schema.VERSION)
+    Ledger(url, read_only=True).close()
+    Ledger(url).add([prediction(of)])
+    assert migrate() == first | {"made": False}
+    assert Ledger(url).truths(["a"]) == {"a": None}
 
 
 def test_somebody_elses_database_is_refused(fresh: Fresh) -> None:

@@ -1,6 +1,8 @@
 """The ledger in a SQLite file, and what needs no database at all; PostgreSQL runs the same bodies in tests/full."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -113,3 +115,20 @@ def test_a_lock_is_waited_for_once(fresh: Callable[[], str], monkeypatch: pytest
         Ledger(url)
     other.close()
     assert len(pauses) <= 1
+
+
+def test_a_file_may_name_the_database_that_is_migrated(fresh: Callable[[], str], tmp_path: Path) -> None:
+    """As a mounted Secret does; an empty one, a missing one and somebody else's database end with 2."""
+    url, named = fresh(), tmp_path / "url"
+    named.write_text(f"{url}\n")
+    command = [sys.executable, "-m", "slipway", "ledger", "migrate", "--ledger"]
+    done = subprocess.run([*command, str(named)], capture_output=True, text=True, check=True)
+    assert "made the tables" in done.stdout
+    other = fresh()
+    with sqlite3.connect(other.removeprefix("sqlite:///")) as connection:
+        connection.execute("CREATE TABLE experiments (id INTEGER)")
+    named.write_text("")
+    for wrong, says in ((other, "something else"), (str(named), "cannot be read"), (str(tmp_path / "none"), "none")):
+        done = subprocess.run([*command, wrong], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert says in done.stderr

@@ -20,7 +20,7 @@ RELEASED = f"ghcr.io/example/flights:1.2.3@{DIGEST}"
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
     """A copy of what the command reads."""
-    for folder in ("k8s", "argocd"):
+    for folder in ("k8s", "rollouts", "argocd"):
         shutil.copytree(root / folder, tmp_path / folder)
     return tmp_path
 
@@ -193,9 +193,32 @@ def test_argocd_is_part_of_it(copy: Path) -> None:
         manifests.check(copy)
 
 
+@pytest.mark.parametrize("file", ["rollouts/judge.yaml", "k8s/rendered/platform/slipway_v1_configmap_judge-*.yaml"])
+def test_the_judge_holds_canaries_to_the_policy(copy: Path, file: str) -> None:
+    """A wider margin in one of the two places only: a canary would be held to what no reviewer reads."""
+    (path,) = copy.glob(file)
+    assert path.read_text().count("errors: {margin: 0.01,") == 1
+    path.write_text(path.read_text().replace("errors: {margin: 0.01,", "errors: {margin: 0.50,"))
+    with pytest.raises(
+        Rejected, match=r"k8s/rendered/platform: ConfigMap/judge-\w+: data: must be rollouts/judge.yaml"
+    ):
+        manifests.check(copy)
+
+
+def test_what_runs_beside_the_services_must_be_there(copy: Path) -> None:
+    """Without the rendered platform, or without its application, nobody answers for a canary."""
+    shutil.rmtree(copy / "k8s/rendered/platform")
+    with pytest.raises(Rejected, match="k8s/rendered/platform: image: must be one for all, not none"):
+        manifests.check(copy)
+    shutil.copytree(Path(__file__).parents[2] / "k8s/rendered/platform", copy / "k8s/rendered/platform")
+    shutil.rmtree(copy / "argocd/platform")
+    with pytest.raises(Rejected, match="must hold one AppProject and one Application"):
+        manifests.check(copy)
+
+
 def test_sources_are_short_and_say_what_happens(root: Path) -> None:
     """Each hand-written manifest has at most 60 lines and begins with a comment."""
-    for folder in ("k8s/base", "k8s/overlays", "k8s/components", "rollouts", "argocd"):
+    for folder in ("k8s/base", "k8s/overlays", "k8s/components", "k8s/platform", "rollouts", "argocd"):
         for path in (root / folder).rglob("*.yaml"):
             lines = path.read_text().splitlines()
             assert len(lines) <= 60, path

@@ -11,6 +11,7 @@ from slipway.manifests import delivery
 PRODUCTION, STAGING = "Application/flights-production", "Application/flights-staging"
 PROJECT, NOTIFICATIONS = "AppProject/slipway", "ConfigMap/argo-rollouts-notification-configmap"
 SYNC = "spec.syncPolicy"
+ON_CALL = "p, proj:slipway:on-call, {}, slipway/*, allow"
 GENERATE = "metadata.annotations.argocd~argoproj~io/manifest-generate-paths"
 
 # object, path of the field, its new value, what the refusal names
@@ -34,6 +35,11 @@ CASES = [
     (STAGING, "spec.ignoreDifferences", [], "ignoreDifferences"),
     (PROJECT, "spec.namespaceResourceWhitelist", [], "namespaceResourceWhitelist: lacks Rollout"),
     (PROJECT, "spec.destinations.1.namespace", "default", "spec.destination"),
+    (PROJECT, "spec.roles.1.policies.2", ON_CALL.format("applications, delete"), "roles: on-call"),
+    (PROJECT, "spec.roles.1.policies.2", ON_CALL.format("applications, action/argoproj.io/Rollout/undo"), "undo"),
+    (PROJECT, "spec.roles.1.policies.2", ON_CALL.replace("on-call", "admin").format("logs, get"), "roles: on-call"),
+    (PROJECT, "spec.roles.1.policies.2", ON_CALL.replace("slipway/*", "*/*").format("logs, get"), "roles: on-call"),
+    (PROJECT, "spec.roles.0.groups", [], "groups"),
     (NOTIFICATIONS, "data.trigger~on-rollout-aborted", "- send: [other]", "template.other"),
 ]
 

@@ -35,7 +35,7 @@ def asked() -> Policy:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A tree that `manifests check` accepts."""
-    for folder in ("k8s", "argocd", "signing"):
+    for folder in ("k8s", "rollouts", "argocd", "signing"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
 

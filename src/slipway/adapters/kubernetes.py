@@ -1,16 +1,25 @@
-"""The Kubernetes API: a rollout with its Deployment, its runs and its pods. It gets and lists, and never writes."""
+"""The Kubernetes API: a rollout with its Deployment, its runs and its pods; or, for the doctor, any path of it.
 
+It gets and lists, and never writes.
+"""
+
+import base64
+import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
-from io import StringIO
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from slipway.canary import facts
 from slipway.canary.records import Rollout
+from slipway.doctor.records import Answer
 from slipway.errors import Broken
 from slipway.rollout import seen
 from slipway.rollout.records import Seen
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 GROUP, VERSION = "argoproj.io", "v1alpha1"
 REMEDY = "Look at the cluster's API, and at the rights of the judge's ServiceAccount: get and list."
@@ -25,16 +34,9 @@ class Cluster:
     """
 
     def __init__(self, *, seconds: float = 1.0) -> None:
-        from kubernetes import client, config
+        from kubernetes import client
 
-        settings = client.Configuration()
-        try:
-            with redirect_stdout(StringIO()):  # where there is no kubeconfig it prints that it looks elsewhere
-                config.load_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        except Exception:  # noqa: BLE001  # whatever a kubeconfig holds, the library trips over it in its own way
-            raise Broken("there is no cluster to ask", "Run in a pod, or make a kubeconfig.") from None
-        settings.retries = 0  # the next look is one
-        api = client.ApiClient(settings)
+        api = _client()
         self._objects, self._core, self._apps = (
             client.CustomObjectsApi(api),
             client.CoreV1Api(api),
@@ -125,6 +127,90 @@ class Cluster:
                 )
             )
         )
+
+
+class Api:
+    """The same cluster's API by path, as a person may read it: each answer is one, whatever its status.
+
+    The client's own call for a Service's proxy takes no query and escapes the slashes of its path.
+
+    Raises:
+        Broken: there is no cluster.
+
+    """
+
+    def __init__(self, *, seconds: float = 10.0) -> None:
+        self._api, self._seconds = _client(), seconds
+
+    @property
+    def server(self) -> str:
+        """Where it is."""
+        return str(self._api.configuration.host)
+
+    def ask(self, path: str) -> Answer:
+        """GET a path; of a Secret, say no more than what can be compared."""
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            asked = self._api.param_serialize(
+                "GET", path, query_params=[], header_params={"Accept": "*/*"}, auth_settings=["BearerToken"]
+            )
+            found = self._api.call_api(*asked, _request_timeout=self._seconds)
+            status, body = int(found.status), found.read()  # type: ignore[no-untyped-call]
+        except ApiException as error:
+            status, body = int(error.status or 0), error.body or b""
+        except (HTTPError, OSError):
+            return Answer(status=0)
+        text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+        try:
+            told = json.loads(text)
+        except ValueError:
+            told = text
+        if isinstance(told, dict) and told.get("kind") == "Secret":  # also its annotations may hold what it holds
+            told = {"kind": "Secret", "data": _compared(told)}
+        return Answer(status=status, body=told)
+
+
+def _client() -> "ApiClient":
+    from kubernetes import client, config
+
+    settings = client.Configuration()
+    paths = os.environ.get("KUBECONFIG") or "~/.kube/config"  # several, as kubectl takes them
+    try:
+        # In a pod a user may have no home, which pathlib calls an error.
+        if any(Path(os.path.expanduser(path)).exists() for path in paths.split(os.pathsep) if path):  # noqa: PTH111
+            config.load_kube_config(paths, client_configuration=settings)  # type: ignore[no-untyped-call]
+        else:
+            config.load_incluster_config(settings)  # type: ignore[no-untyped-call]
+    except Exception:  # noqa: BLE001  # whatever a kubeconfig holds, the library trips over it in its own way
+        raise Broken("there is no cluster to ask", "Run in a pod, or make a kubeconfig.") from None
+    settings.retries = 0  # the next look is one
+    return client.ApiClient(settings)
+
+
+def _compared(secret: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What may be known of a Secret's keys: digest, length, a line break at the end; of a certificate, its end."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, text in (secret.get("data") or {}).items():
+        value = base64.b64decode(text)
+        found[key] = {
+            "digest": hashlib.sha256(value).hexdigest(),
+            "bytes": len(value),
+            "line_break": value.endswith((b"\n", b"\r")),
+            **({"expires": _expires(value)} if key == "tls.crt" else {}),
+        }
+    return found
+
+
+def _expires(chain: bytes) -> float | None:
+    """When the first certificate of a chain ends, in seconds since 1970; None where there is none."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(chain).not_valid_after_utc.timestamp()
+    except ValueError:
+        return None
 
 
 def _asked(call: Callable[[], Any]) -> Mapping[str, Any]:

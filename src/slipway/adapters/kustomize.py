@@ -9,10 +9,10 @@ from pathlib import Path
 from slipway.errors import Broken
 
 
-def build(overlay: Path) -> dict[str, str]:
+def build(overlay: Path, *options: str) -> dict[str, str]:
     """Render an overlay, as {file name: text} with one file for each object.
 
-    The program is `$KUSTOMIZE`, or else `kustomize` on PATH.
+    The program is `$KUSTOMIZE`, or else `kustomize` on PATH; `options` are its own.
 
     Raises:
         Broken: there is no kustomize, or it refuses the overlay.
@@ -24,7 +24,9 @@ def build(overlay: Path) -> dict[str, str]:
             "kustomize is not on PATH.", 'Install it, or build ours: export KUSTOMIZE="$(scripts/gotool.sh kustomize)"'
         )
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([program, "build", overlay, "-o", folder], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program, "build", overlay, "-o", folder, *options], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise Broken(f"kustomize refuses {overlay}: {done.stderr.strip()}", "Mend the sources that it names.")
         return {path.name: path.read_text(encoding="utf-8") for path in sorted(Path(folder).iterdir())}

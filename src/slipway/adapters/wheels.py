@@ -1,8 +1,10 @@
 """pip: the wheels of a hashed lock, fetched before an image is built so that no build needs a network, or installed."""
 
+import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from slipway.errors import Broken
@@ -10,8 +12,11 @@ from slipway.errors import Broken
 GLIBC = ("2_28", "2_17")  # what a Debian or Red Hat of the last years can load
 
 
-def download(lock: Path, into: Path) -> None:
+def download(lock: Path, into: Path, sources: Iterable[str] = ()) -> None:
     """Fetch the Linux wheels of `lock`, for this machine's processor and this Python's version, checking every hash.
+
+    Of the packages `sources`, which have no wheel, the source is fetched. Pip asks it for its name with the setuptools
+    that is installed here, and fetches none.
 
     Raises:
         Broken: one has no such wheel, another hash, or cannot be fetched.
@@ -21,13 +26,20 @@ def download(lock: Path, into: Path) -> None:
     tags.append(f"--platform=manylinux2014_{platform.machine()}")
     version = f"--python-version={sys.version_info.major}.{sys.version_info.minor}"
     options = ("--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", version, *tags)
-    command = (sys.executable, "-m", "pip", "download", *options, f"--dest={into}", f"--requirement={lock}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    built = ("--no-build-isolation", "--use-pep517", *(f"--no-binary={name}" for name in sources))
+    command = (sys.executable, "-m", "pip", "download", *options, *built, f"--dest={into}", f"--requirement={lock}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     if done.returncode:
         raise Broken(
             f"the wheels of {lock} cannot be fetched: {done.stderr.strip()[-1000:]}",
             "Check the network and the package index that pip is configured with, and run it again.",
         )
+
+
+def _environment() -> dict[str, str]:
+    """What pip runs in: an authority that it is told of by its own name is not hidden by that of a private registry."""
+    hidden = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} if "PIP_CERT" in os.environ else set()
+    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def unlike(lock: str) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from slipway import reference
 from slipway.adapters import files, layout
 from slipway.commands import Json, Root, emit, progress
-from slipway.commands.runtime import CONTAINERFILE, LOCK, MADE_FROM, WHEELS, made_from
+from slipway.commands.runtime import LOCK, RECIPE
+from slipway.commands.wheel_image import MADE_FROM
 from slipway.errors import Rejected
 from slipway.oci import Image
 from slipway.records import Descriptor, RuntimeLock
@@ -40,7 +41,7 @@ def push(
     target = reference.repository(to)
     image, tag = layout.read(folder)
     runtime = _runtime(files.read_record(RuntimeLock, root / LOCK), image, root)
-    pushed = _push(image, Reference(target.host, target.name, tag=tag, digest=image.digest), runtime)
+    pushed = send(image, Reference(target.host, target.name, tag=tag, digest=image.digest), runtime)
     how = ", ".join(f"{list(pushed.blobs.values()).count(way)} {way}" for way in sorted(set(pushed.blobs.values())))
     emit(pushed, f"Pushed {pushed.image} ({how}).", as_json=as_json)
 
@@ -53,8 +54,12 @@ def _runtime(lock: RuntimeLock, image: Image, root: Path) -> Reference:
             "the runtime image of this repository is in no registry of yours yet", f"Build it on your base: {build}"
         )
     labels = (lock.config.get("config") or {}).get("Labels") or {}
-    if labels.get(MADE_FROM, made_from(root)) != made_from(root):  # an image of another maker does not say
-        raise Rejected(f"{CONTAINERFILE} or {WHEELS} has changed since the runtime image was built", f"Again: {build}")
+    made_from = RECIPE.made_from(root)
+    if labels.get(MADE_FROM, made_from) != made_from:  # an image of another maker does not say
+        raise Rejected(
+            f"{RECIPE.containerfile} or {RECIPE.wheels} has changed since the runtime image was built",
+            f"Again: {build}",
+        )
     if image.layers[:-1] != lock.layers:
         raise Rejected(
             f"the image stands on another runtime than {LOCK} names", "Make it again with `slipway package`."
@@ -62,7 +67,8 @@ def _runtime(lock: RuntimeLock, image: Image, root: Path) -> Reference:
     return reference.repository(lock.repository)
 
 
-def _push(image: Image, to: Reference, runtime: Reference) -> Pushed:
+def send(image: Image, to: Reference, runtime: Reference) -> Pushed:
+    """Push an image and show how far it is; what is not at hand is mounted from the repository `runtime`."""
     from slipway.adapters import registry
 
     blobs: dict[str, str] = {}

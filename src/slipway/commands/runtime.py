@@ -1,24 +1,19 @@
 """`slipway runtime`: the image that every release stands on, built rarely, and written down in a lock."""
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from slipway import digests, reference
+from slipway import reference
 from slipway.adapters import files
-from slipway.commands import Json, Root, emit, progress
-from slipway.errors import Broken
+from slipway.commands import Json, Root, emit, wheel_image
 from slipway.records import RuntimeLock
 from slipway.reference import Reference
 
-CONTAINERFILE = Path("bentos/flights/Containerfile")
+RECIPE = wheel_image.Recipe(Path("bentos/flights/Containerfile"), Path("requirements/serving.txt"))
 LOCK = Path("bentos/flights/runtime.lock.json")
-WHEELS = Path("requirements/serving.txt")
-MADE_FROM = "dev.slipway.made-from"
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,31 +40,9 @@ def build(
     slipway runtime build --base registry.example.org/python@sha256:... --to registry.example.org/flights/runtime
     ```
     """
-    from slipway.adapters import buildah, wheels
-
-    ground, target = reference.parse(base), reference.repository(to)
-    if not ground.digest:
-        raise Broken(f"{base} does not say which image: a tag moves", "Name the base by digest: HOST/NAME@sha256:...")
-    with tempfile.TemporaryDirectory(prefix="slipway-runtime-") as temporary, progress.status("Building") as status:
-        context = Path(temporary)
-        status.update("Fetching the wheels")
-        wheels.download(root / WHEELS, context / "wheels")
-        shutil.copyfile(root / WHEELS, context / "requirements.txt")
-        status.update("Building the image")
-        image = buildah.build(root / CONTAINERFILE, context, ground, {MADE_FROM: made_from(root)})
-        status.update(f"Pushing to {to}")
-        pushed = buildah.push(image, Reference(target.host, target.name, tag=_tag(root, ground)))
+    ground, target = wheel_image.ground(base), reference.repository(to)
+    pushed = RECIPE.build(root, ground, Reference(target.host, target.name, tag=RECIPE.tag(root, ground)))
     _lock(pushed, root, as_json=as_json)
-
-
-def made_from(root: Path) -> str:
-    """Digest of what a runtime image is made from besides its base; it stands in the image, so in the lock."""
-    return digests.of_bytes(files.read_bytes(root / CONTAINERFILE) + files.read_bytes(root / WHEELS))
-
-
-def _tag(root: Path, base: Reference) -> str:
-    """Name the image after what it is made from, so that no tag ever moves."""
-    return digests.of_bytes(f"{made_from(root)} {base.digest}".encode()).removeprefix("sha256:")[:12]
 
 
 def lock(

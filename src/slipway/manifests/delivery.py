@@ -3,6 +3,7 @@
 Each rule yields what is wrong as "Kind/name: path of the field: why".
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from slipway.manifests.environment import Environment
 from slipway.manifests.kinds import argocd
 
 SUBSCRIPTION = "notifications.argoproj.io/subscribe."
+NOTIFICATIONS, SETTINGS = "argo-rollouts-notification-configmap", "argocd-cm"  # both products find theirs by name
+ACTIONS = r"action/argoproj\.io/Rollout/(promote-full|abort|retry|restart)"
+ALLOWED = re.compile(rf"applications, (get|sync|\*|{ACTIONS})|logs, get|exec, create")
 OWN_PATH = {"argocd.argoproj.io/manifest-generate-paths": "."}
 
 
@@ -29,18 +33,18 @@ class Delivery:
 def check(plain: Iterable[object], environments: Mapping[str, Environment]) -> list[str]:
     """Say what is wrong with the objects of `argocd/`, as read from YAML, given the environments by name."""
     fine, problems = environment.typed(plain)
-    counts = Counter(type(each) for each in fine)
+    counts = Counter("AppProject" if isinstance(each, argocd.AppProject) else each.label for each in fine)
     problems += [
-        f"{kind.__name__}: {counts[kind]} of them instead of one"
-        for kind in (argocd.AppProject, argocd.ConfigMap)
-        if counts[kind] != 1
+        f"{what}: {counts[what]} of them instead of one"
+        for what in ("AppProject", f"ConfigMap/{NOTIFICATIONS}", f"ConfigMap/{SETTINGS}")
+        if counts[what] != 1
     ]
     if problems:
         return problems
     applications = [each for each in fine if isinstance(each, argocd.Application)]
     delivery = Delivery(
         next(each for each in fine if isinstance(each, argocd.AppProject)),
-        next(each for each in fine if isinstance(each, argocd.ConfigMap)),
+        next(each for each in fine if isinstance(each, argocd.ConfigMap) and each.metadata.name == NOTIFICATIONS),
         {each.spec.source.path.rpartition("/")[2]: each for each in applications},
     )
     if set(delivery.applications) != set(environments) or len(applications) != len(environments):
@@ -48,6 +52,7 @@ def check(plain: Iterable[object], environments: Mapping[str, Environment]) -> l
     for name, application in delivery.applications.items():
         if name in environments:
             problems += _application(application, name, environments[name], delivery.project)
+    problems += _roles(delivery.project)
     for env in environments.values():
         problems += _permitted(delivery.project, env)
         problems += _notified(delivery.notifications, env)
@@ -77,6 +82,17 @@ def _permitted(project: argocd.AppProject, env: Environment) -> Iterator[str]:
         group = each.api_version.rpartition("/")[0]
         if (group, each.kind) not in permitted:
             yield f"{project.label}: spec.namespaceResourceWhitelist: lacks {each.kind} of {group or 'the core group'}"
+
+
+def _roles(project: argocd.AppProject) -> Iterator[str]:
+    """Argo CD refuses the whole project for one line that it cannot read, and takes one that names a lost action."""
+    name = project.metadata.name
+    for role in project.spec.roles:
+        for line in role.policies:
+            before, after = f"p, proj:{name}:{role.name}, ", f", {name}/*, allow"
+            asked = line.removeprefix(before).removesuffix(after)
+            if line != f"{before}{asked}{after}" or not ALLOWED.fullmatch(asked):
+                yield f"{project.label}: spec.roles: {role.name}: policies: {line!r} is not what a role may be given"
 
 
 def _notified(config: argocd.ConfigMap, env: Environment) -> Iterator[str]:

@@ -15,6 +15,7 @@ from slipway.errors import Broken
 Tree = Mapping[str, str]
 
 ENVIRONMENTS = ("staging", "production")
+PLATFORM = "platform"  # beside them in k8s/rendered: judge, relay and what they need; `beside` has its rules
 FOLLOWING = "staging"  # the environment that a merge may change
 NO_DIGEST = "sha256:" + 64 * "0"  # the digest of no image and no bento, in k8s/base; it must never be applied
 UNRELEASED = f":0.0.0@{NO_DIGEST}"  # ends the reference there

@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cluster.machine import kubernetes, place, platform, programs, registry
+from tests.cluster.machine import outside, place
 from tests.cluster.machine.box import Box
+from tests.cluster.machine.cluster import HOSTNAME, Cluster
 
 from slipway.errors import SlipwayError
 
@@ -32,19 +33,22 @@ def main() -> int:
 
 
 def up(box: Box) -> None:
-    """Start a node, and say how to reach it."""
-    found, began = programs.built(), time.monotonic()
-    box.make()
-    kubernetes.start(box, found)
-    print(f"{time.monotonic() - began:5.1f} s  the node is ready")
-    registry.start(box, programs.cache(found) / "registry")
-    platform.install(box.place, found)
-    print(f"{time.monotonic() - began:5.1f} s  names, Traefik and Argo Rollouts are ready")
-    folders = ":".join(dict.fromkeys(str(Path(found[name]).parent) for name in ("kubectl", "kubectl-argo-rollouts")))
-    print(f"Traefik answers at http://{place.NODE}. To look around:\n")
+    """Bring a platform up, with a champion that serves, and say how to reach it."""
+    began = time.monotonic()
+
+    def told(what: str) -> None:
+        print(f"{time.monotonic() - began:5.1f} s  {what}", flush=True)
+
+    cluster = Cluster.make(box, told)
+    cluster.serve(told)
+    kubectl, plugin = cluster.programs["kubectl"], cluster.programs["kubectl-argo-rollouts"]
+    folders = ":".join(dict.fromkeys(str(Path(program).parent) for program in (kubectl, plugin)))
+    print(f"\nThe service answers at http://{place.NODE} to the host {HOSTNAME}. To look around:\n")
     print(f"    export KUBECONFIG={box.place.kubeconfig} PATH={folders}:$PATH")
-    print("    kubectl get pods --all-namespaces")
-    print("    kubectl argo rollouts version\n")
+    print("    kubectl argo rollouts get rollout flights --namespace flights-production --watch")
+    print(f"    curl --header 'Host: {HOSTNAME}' http://{place.NODE}/version\n")
+    print(f"Prometheus http://{place.NODE}:{outside.PROMETHEUS}   MLflow {outside.MODELS}   Git {outside.REPOSITORY}")
+    print(f"Your checkout of it, in which the verbs run: {cluster.fork.root}\n")
     print("make cluster-down removes all of it.")
 
 

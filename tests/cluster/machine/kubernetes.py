@@ -101,6 +101,7 @@ class Kubectl:
     """kubectl, as the administrator."""
 
     def __init__(self, place: Place, program: str) -> None:
+        self.program = program
         self._command = [program, f"--kubeconfig={place.kubeconfig}"]
 
     def run(self, *arguments: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOST, NODE = "10.247.0.1", "10.247.0.2"  # the two ends of the cable
-PREFIX = 30  # bits of the cable's network: two addresses
+NETWORK, PREFIX = "10.247.0.0", 30  # the cable's: two addresses
 PODS = "10.245.0.0/24"
 SERVICES = "10.97.0.0/16"
 API_SERVICE, DNS_SERVICE = "10.97.0.1", "10.97.0.10"
@@ -39,6 +39,11 @@ class Place:
     def state(self) -> Path:
         """What they keep."""
         return self.root / "state"
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords, made anew each time."""
+        return self.root / "secrets"
 
     @property
     def kubeconfig(self) -> Path:

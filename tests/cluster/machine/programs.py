@@ -1,6 +1,5 @@
 """Where each program comes from: our pinned Go modules, or Debian."""
 
-import hashlib
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,13 +13,18 @@ MODULES = {
     "pause": ("pause",),
     "coredns": ("coredns",),
     "traefik": ("traefik",),
+    "argocd": ("argocd",),
+    "kustomize": ("kustomize",),
     "rollouts": ("rollouts-controller", "kubectl-argo-rollouts"),
     "kubernetes": (
         *("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
         *("kubelet", "kube-proxy", "kubectl"),
     ),
 }
-DEBIAN = ("containerd", "runc", "nft", "conntrack", "ip", "nsenter", "docker-registry")
+DEBIAN = (
+    *("containerd", "runc", "nft", "conntrack", "ip", "nsenter", "docker-registry"),
+    *("buildah", "debootstrap", "skopeo", "prometheus", "pg_ctlcluster"),
+)
 
 
 def built() -> dict[str, str]:
@@ -43,6 +47,5 @@ def _build(module: str, program: str) -> str:
 
 
 def cache(programs: Mapping[str, str]) -> Path:
-    """Say where to keep what is made of exactly these programs."""
-    name = hashlib.sha256("\n".join(sorted(programs.values())).encode()).hexdigest()[:16]
-    return Path(programs["kubectl"]).parents[1] / f"cluster-{name}"
+    """Say where scripts/gotool.sh keeps what is built once."""
+    return Path(programs["kubectl"]).parents[1]

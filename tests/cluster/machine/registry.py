@@ -5,9 +5,11 @@ manifests name their images as they do elsewhere.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import requests
 from tests.cluster.machine.box import Box
@@ -15,10 +17,12 @@ from tests.cluster.machine.kubernetes import wait
 from tests.cluster.machine.place import NODE, Place
 
 from slipway.adapters import registry
-from slipway.oci import Image
+from slipway.oci import MANIFEST, Image
 from slipway.reference import Reference
 
 HOST = f"{NODE}:5000"
+SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
+HEAVY = ("base", "flights/runtime", "example/slipway")  # built for minutes, and named by what they are made from
 CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -33,7 +37,7 @@ MIRROR = """
 
 
 def start(box: Box, storage: Path) -> None:
-    """Start it, on blobs that outlive the cluster: most images are the same the next time.
+    """Start it, on blobs that outlive the cluster; of the names only those of `HEAVY` images do.
 
     Raises:
         Broken: it does not answer.
@@ -45,27 +49,49 @@ def start(box: Box, storage: Path) -> None:
     everything = place.config / "registries" / "_default"
     everything.mkdir(parents=True, exist_ok=True)
     (everything / "hosts.toml").write_text(MIRROR.format(host=HOST, keys=place.keys))
+    _forget(storage / "docker/registry/v2/repositories")
     box.start("registry", ["docker-registry", "serve", str(path)], {"OTEL_TRACES_EXPORTER": "none"})
     wait(
         lambda: requests.get(f"https://{HOST}/v2/", timeout=2, verify=str(place.keys / "ca.crt")).ok, "registry", place
     )
 
 
-def push(place: Place, image: Image, name: str, tag: str) -> str:
-    """Bring an image to the registry, as it is named elsewhere but for the host; return its name by digest."""
+def push(place: Place, image: Image, name: str, tag: str, *, base: str | None = None) -> str:
+    """Bring an image to the registry, as it is named elsewhere but for the host; return its name by digest.
+
+    `base` names the repository that holds the layers which are not at hand.
+    """
     to = Reference(HOST, name, tag=tag)
-    with _trusting(place):
-        registry.push(image, to, to, lambda *_: None)
+    with trusting(place):
+        registry.push(image, to, Reference(HOST, base or name), lambda *_: None)
     return f"{HOST}/{name}@{image.digest}"
 
 
+def tagged(place: Place, name: str, tag: str) -> bool:
+    """Whether there is such an image."""
+    url = f"https://{HOST}/v2/{name}/manifests/{tag}"
+    return requests.head(url, headers={"Accept": MANIFEST}, timeout=5, verify=str(place.keys / "ca.crt")).ok
+
+
 @contextmanager
-def _trusting(place: Place) -> Iterator[None]:
-    before = os.environ.get("REQUESTS_CA_BUNDLE")
-    os.environ["REQUESTS_CA_BUNDLE"] = str(place.keys / "ca.crt")
-    try:
+def trusting(place: Place) -> Iterator[None]:
+    """Have what runs here believe the cluster's authority, too: our client, and programs in Go."""
+    with mock.patch.dict(os.environ, trust(place)):
         yield
-    finally:
-        del os.environ["REQUESTS_CA_BUNDLE"]
-        if before is not None:
-            os.environ["REQUESTS_CA_BUNDLE"] = before
+
+
+def trust(place: Place) -> dict[str, str]:
+    """What a process needs that speaks to this registry, and to the package indexes."""
+    both = place.config / "authorities.crt"
+    public = Path(os.environ.get("SSL_CERT_FILE", SYSTEM)).read_bytes()
+    if not both.exists():
+        both.write_bytes(public + (place.keys / "ca.crt").read_bytes())
+    return {name: str(both) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
+
+
+def _forget(repositories: Path) -> None:
+    """Forget earlier clusters' images: a tag that stands for another image is refused."""
+    kept = {repositories / name for name in HEAVY}
+    for folder in sorted(repositories.glob("*/*")):
+        if folder not in kept and folder.parent not in kept:
+            shutil.rmtree(folder)

@@ -25,7 +25,8 @@ class Ledger:
     """An open ledger; threads and processes may share one database.
 
     `url` is a SQLAlchemy address, `sqlite:////folder/ledger.db` or `postgresql+psycopg://user:password@host/name`. An
-    empty database is given its tables. With `read_only` nothing is ever written, and the tables must be there.
+    empty database is given its tables: then `made`. With `read_only` nothing is ever written, and the tables must be
+    there. `name` is the address without its secrets.
 
     Raises:
         Broken: the address is none, nothing answers there, or it holds something else. No password is in the message.
@@ -34,9 +35,9 @@ class Ledger:
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.engine = opening.engine(url, read_only=read_only)
-        self._name = opening.shown(self.engine.url)
+        self.name = opening.shown(self.engine.url)
         with self.transaction() as connection:
-            opening.require(connection, self._name, create=not read_only)
+            self.made = opening.require(connection, self.name, create=not read_only)
 
     def add(self, predictions: Sequence[Prediction]) -> int:
         """Store predictions in one transaction, those that are not there yet; returns how many.
@@ -111,7 +112,7 @@ class Ledger:
                 yield connection
         except SQLAlchemyError as error:
             raise Broken(
-                f"the ledger ({self._name}) cannot be used: {_reason(error)}",
+                f"the ledger ({self.name}) cannot be used: {_reason(error)}",
                 "Mend what it names: the address, the server, the disk.",
             ) from error
 

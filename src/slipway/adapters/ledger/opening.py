@@ -97,8 +97,10 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-def require(connection: Connection, name: str, *, create: bool) -> None:
+def require(connection: Connection, name: str, *, create: bool) -> bool:
     """See that the tables are there, in this version; make them where the database is empty and `create` is given.
+
+    Returns whether they were made.
 
     Raises:
         Broken: they are not, or it holds something else.
@@ -110,15 +112,17 @@ def require(connection: Connection, name: str, *, create: bool) -> None:
     if not names and create:
         schema.METADATA.create_all(connection)
         connection.execute(insert(schema.version), {"version": schema.VERSION})
-    elif not names:
+        return True
+    if not names:
         raise Broken(f"the ledger ({name}) is empty", BEGIN)
-    elif schema.version.name not in names:
+    if schema.version.name not in names:
         raise Broken(f"the database ({name}) holds something else: {', '.join(sorted(names)[:3])}", OWN)
-    elif (found := connection.execute(select(schema.version.c.version)).scalar()) != schema.VERSION:
+    if (found := connection.execute(select(schema.version.c.version)).scalar()) != schema.VERSION:
         raise Broken(
             f"the ledger ({name}) has schema {found}, this is slipway's {schema.VERSION}",
             "Run the slipway that wrote it, or give this one an empty database.",
         )
+    return False
 
 
 def shown(url: URL) -> str:

@@ -79,6 +79,18 @@ def _absent(to: Reference, digest: str, why: str) -> Broken:
     )
 
 
+def exists(reference: Reference) -> bool:
+    """Whether the repository holds the tag.
+
+    Raises:
+        Broken: the registry does not answer or does not allow it.
+
+    """
+    client = Client(reference.host, f"repository:{reference.name}:pull")
+    path = f"{reference.name}/manifests/{reference.tag}"
+    return client.call("HEAD", path, ok=(200, 404), headers={"Accept": ACCEPT}).status_code == 200
+
+
 def make_lock(reference: Reference) -> RuntimeLock:
     """Write down the image `reference`, so that layers can be appended without it.
 

@@ -1,4 +1,4 @@
-"""The objects of Argo CD, and the ConfigMap by which Argo Rollouts notifies.
+"""The objects of Argo CD, and the ConfigMaps by which it says how things are, and Argo Rollouts notifies.
 
 The settings that leave the canary's weights to the controller are part of the types: without any one of them the
 cluster says "Synced" while the canary gets no traffic, or the wrong share.
@@ -25,6 +25,15 @@ class GroupKind(Part, frozen=True):
     kind: str
 
 
+class Role(Part, frozen=True):
+    """What people of these groups may do with the applications, as Casbin's lines: p, who, what, how, which, allow."""
+
+    name: Name
+    description: str
+    groups: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    policies: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+
 class ProjectSpec(Part, frozen=True):
     """What applications of the project may do at most."""
 
@@ -33,6 +42,7 @@ class ProjectSpec(Part, frozen=True):
     destinations: tuple[Destination, ...]
     cluster_resource_whitelist: tuple[GroupKind, ...]
     namespace_resource_whitelist: tuple[GroupKind, ...]
+    roles: tuple[Role, ...]
 
 
 class AppProject(Object, frozen=True):
@@ -102,7 +112,7 @@ class Application(Object, frozen=True):
 
 
 class ConfigMap(Object, frozen=True):
-    """The notifications of Argo Rollouts."""
+    """The notifications of Argo Rollouts, or what Argo CD says of an analysis."""
 
     api_version: Literal["v1"]
     kind: Literal["ConfigMap"]

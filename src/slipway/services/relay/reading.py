@@ -58,6 +58,8 @@ def read(commit: str, texts: Mapping[str, str]) -> Git:
     manifests: dict[str, dict[str, str]] = {}
     for path, text in texts.items():
         at = PurePosixPath(path)
+        if at.suffix == ".yaml" and at.is_relative_to(f"{RENDERED}/{tree.PLATFORM}"):
+            continue  # itself, among others
         if at.suffix == ".yaml" and at.is_relative_to(RENDERED):
             manifests.setdefault(at.parts[2], {})[at.name] = text
         elif at.suffix == ".json" and at.is_relative_to(RELEASES):

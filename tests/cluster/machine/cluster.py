@@ -1,0 +1,89 @@
+"""The whole platform on one machine, and what is seen of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.cluster.machine import base, delivery, kubernetes, outside, platform, programs, registry
+from tests.cluster.machine.box import Box
+from tests.cluster.machine.fork import Fork
+from tests.cluster.machine.kubernetes import Kubectl, wait
+from tests.cluster.machine.programs import ROOT
+
+HOSTNAME, NAMESPACE = "flights.example.com", "flights-production"
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A platform that runs, and the fork that it follows."""
+
+    box: Box
+    programs: Mapping[str, str]
+    kubectl: Kubectl
+    fork: Fork
+
+    @classmethod
+    def make(cls, box: Box, told: Told) -> "Cluster":
+        """Start everything; nothing is released yet.
+
+        Raises:
+            Broken: something does not get ready; says which log to read.
+
+        """
+        found = programs.built()
+        kept = programs.cache(found)
+        kubectl = Kubectl(box.place, found["kubectl"])
+        fork = Fork(box, found["kustomize"], kept)
+        box.make()
+        outside.start(box)
+        sigstore = [sys.executable, "-m", "slipway.services.loopback_sigstore", "--folder", str(fork.sigstore)]
+        box.start("sigstore", sigstore, {"PYTHONPATH": str(ROOT / "src")})
+        kubernetes.start(box, found)
+        told("the node is ready")
+        registry.start(box, kept / "registry")
+        platform.install(box.place, found)
+        told("names, Traefik, Argo Rollouts and Argo CD are ready")
+        outside.ready(box.place)
+        fork.make(base.lock(box.place))
+        told("the fork is pushed, and its images")
+        cluster = cls(box, found, kubectl, fork)
+        delivery.prepare(box, fork, kubectl)
+        for name in ("judge", "relay"):
+            wait(lambda name=name: cluster.object("deployment", name, "slipway"), name, box.place)
+            kubectl.run("--namespace=slipway", "rollout", "status", f"deployment/{name}", "--timeout=180s")
+        told("judge and relay are ready")
+        return cluster
+
+    def serve(self, told: Told) -> str:
+        """Train, release and serve the first model; returns its version."""
+        self.fork.train()
+        told("the first model is trained")
+        version = self.fork.release("--first")
+        told(f"{version} is released")
+        self.until_promoted(version)
+        told(f"{version} serves, and Git says so")
+        return version
+
+    def until_promoted(self, version: str, seconds: float = 180) -> None:
+        """Wait until main says that a release is the recorded stable."""
+
+        def recorded() -> bool:
+            return bool(self.main("releases/stable.json").get("environments", {}).get("production") == version)
+
+        wait(recorded, "relay", self.box.place, seconds)
+        self.fork.pull()
+
+    def main(self, path: str) -> dict[str, Any]:
+        """Read a record as main has it; empty where it has none."""
+        command = ["git", "show", f"main:{path}"]
+        bare = outside.repository(self.box.place)
+        done = subprocess.run(command, cwd=bare, capture_output=True, text=True, check=False)
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def object(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
+        """Read an object of the API."""
+        return dict(json.loads(self.kubectl.run("--namespace", namespace, "get", kind, name, "--output=json")))

@@ -1,0 +1,182 @@
+"""A fork of this repository, pointed at the cluster as docs/deployment.md says, and the commands that are run in it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.machine import base, outside, registry
+from tests.cluster.machine.box import Box
+from tests.cluster.machine.place import Place
+from tests.cluster.machine.programs import ROOT
+
+from slipway import digests
+from slipway.commands import platform_image, runtime
+from slipway.errors import Broken
+from slipway.records import RuntimeLock
+
+WHO = {f"GIT_{who}_{key}": f"{key}@cluster.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+RUNTIME, RELEASES, PLATFORM = (
+    f"{registry.HOST}/{name}" for name in ("flights/runtime", "example/flights", "example/slipway")
+)
+UPSTREAM = "https://github.com/example/slipway.git"
+TRAFFIC = 150  # requests a second
+CHANGES = {
+    "k8s/overlays/production/kustomization.yaml": (
+        "namespace: flights-production\n",
+        "namespace: flights-production\ncomponents: [../../../tests/cluster/environment]\n",
+    ),
+    "rollouts/judge.yaml": ("production: 20", f"production: {TRAFFIC}"),
+}
+QUICK = {"grid: 10 ": "grid: 2 ", "scrape: 5 ": "scrape: 1 "}  # of rollouts/judge.yaml: as Prometheus scrapes here
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A checkout, its origin in the cluster's Git server, and what its commands find around them."""
+
+    box: Box
+    kustomize: str
+    kept: Path  # what outlives the cluster
+
+    @property
+    def place(self) -> Place:
+        """The cluster's."""
+        return self.box.place
+
+    @property
+    def root(self) -> Path:
+        """The checkout."""
+        return self.place.root / "fork"
+
+    @property
+    def sigstore(self) -> Path:
+        """The folder of the Sigstore that signs here."""
+        return self.place.state / "sigstore"
+
+    def make(self, ground: RuntimeLock) -> None:
+        """Copy the working tree, change what a fork changes, build its images on the base `ground`, and push it."""
+        _copy(self.root)
+        for name, (before, after) in CHANGES.items():
+            self.change(name, before, after)
+        for before, after in QUICK.items():
+            self.change("rollouts/judge.yaml", before, after)
+        for path in (self.root / "argocd").rglob("*.yaml"):
+            path.write_text(path.read_text().replace(UPSTREAM, outside.REPOSITORY))
+        with registry.trusting(self.place):
+            named = f"{registry.HOST}/{base.NAME}@{ground.manifest_digest}"
+            self._platform(platform_image.make(self.root, named, PLATFORM).image)
+        self._runtime(ground)
+        self.run("slipway", "manifests", "render")
+        for command in ("init --quiet --initial-branch=main", "add --all", "commit --quiet --message=Fork"):
+            self.run("git", *command.split())
+        self.run("git", "remote", "add", "origin", outside.pushed(self.place))
+        self.run("git", "push", "--quiet", "--set-upstream", "origin", "main")
+        self.run("dvc", "pull", "--quiet", "data.dvc", "replay.dvc")
+
+    def change(self, name: str, before: str, after: str) -> None:
+        """Replace a text that stands once in a file.
+
+        Raises:
+            Broken: it does not.
+
+        """
+        path = self.root / name
+        text = path.read_text()
+        if text.count(before) != 1:
+            raise Broken(f"{name} has changed: {before!r} stands there {text.count(before)} times", "See fork.py.")
+        path.write_text(text.replace(before, after))
+
+    def run(self, *command: str, ends: int = 0) -> str:
+        """Run a command in the checkout; return what it printed.
+
+        Raises:
+            Broken: it ended otherwise than with `ends`.
+
+        """
+        # The Sigstore listens on loopback, which is the box's own.
+        entered = self.box.enter(*command) if command[:2] == ("slipway", "sign") else command
+        done = subprocess.run(
+            entered, cwd=self.root, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        if done.returncode != ends:
+            said = (done.stdout + done.stderr).strip()[-3000:]
+            raise Broken(f"`{' '.join(command)}` ended with {done.returncode}: {said}", f"Look into {self.root}.")
+        return done.stdout
+
+    def commit(self, message: str) -> None:
+        """Commit all that changed, and push it to main."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+        self.run("git", "push", "--quiet", "origin", "HEAD:main")
+
+    def train(self) -> None:
+        """Run the pipeline, and commit what it computed, as the machine does in CI."""
+        self.run("dvc", "repro", "--quiet")
+        if self.run("git", "status", "--porcelain"):
+            self.commit("Record what the pipeline computed")
+
+    def release(self, *gate: str) -> str:
+        """Decide about the trained model, package, sign, register, push and release it; returns its version."""
+        self.run("slipway", "gate", *gate)
+        made: str = json.loads(self.run("slipway", "package", "--json"))["bundle"]["version"]
+        self.run("slipway", "sign", "--root", str(self.root))
+        self.run("slipway", "register")
+        self.run("slipway", "push", f"build/images/{made}", "--to", RELEASES)
+        self.run("slipway", "release")
+        return made
+
+    def pull(self) -> None:
+        """Follow main."""
+        self.run("git", "pull", "--quiet", "--ff-only", "origin", "main")
+
+    def environment(self) -> dict[str, str]:
+        """What its commands see: its own code, this environment's tools, and who commits and signs."""
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        code = {"PATH": tools, "PYTHONPATH": str(self.root / "src"), "KUSTOMIZE": self.kustomize}
+        builds = {"BUILDAH_ISOLATION": "chroot"}
+        where = {"MLFLOW_TRACKING_URI": outside.MODELS, "KUBECONFIG": str(self.place.kubeconfig)}
+        bare = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SLIPWAY_"))}
+        return {**bare, **GIT, **WHO, **code, **where, **builds, **registry.trust(self.place), **self._signer()}
+
+    def _signer(self) -> dict[str, str]:
+        """What the platform of a workflow gives a run: a token that says for which commit it runs."""
+        path = self.sigstore / "environment.json"
+        if not path.exists() or not (self.root / ".git/refs/heads/main").exists():
+            return {}
+        given: dict[str, str] = json.loads(path.read_text())
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True)
+        run = f"{given['ACTIONS_ID_TOKEN_REQUEST_URL']}?sha={head.stdout.strip()}"
+        return given | {"ACTIONS_ID_TOKEN_REQUEST_URL": run}
+
+    def _platform(self, image: str) -> None:
+        """Name slipway's own image in its manifests, and what the relay writes to."""
+        self.change("k8s/platform/kustomization.yaml", f"sha256:{64 * '0'}", image.rpartition("@")[2])
+        self.change("k8s/platform/relay.env", f"REPOSITORY={UPSTREAM}", f"REPOSITORY={outside.REPOSITORY}")
+        self.change("k8s/platform/relay.env", "http://mlflow.mlflow.svc:5000", outside.MODELS)
+
+    def _runtime(self, ground: RuntimeLock) -> None:
+        """Build the runtime image on our base, or take the lock of the one that was."""
+        made = f"{runtime.RECIPE.made_from(self.root)} {ground.manifest_digest}"
+        kept = self.kept / f"runtime-{digests.of_bytes(made.encode()).removeprefix('sha256:')[:16]}.json"
+        lock = self.root / runtime.LOCK
+        if not kept.exists():
+            print("slipway: building the runtime image (once; a minute or two)", flush=True)
+            named = f"{registry.HOST}/{base.NAME}@{ground.manifest_digest}"
+            self.run("slipway", "runtime", "build", "--base", named, "--to", RUNTIME)
+            shutil.copy(lock, kept)
+        shutil.copy(kept, lock)
+
+
+def _copy(into: Path) -> None:
+    """Copy what stands in the working tree, committed or not."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, into / name)

@@ -1,0 +1,134 @@
+"""What a cluster reaches and does not run itself: Git, the database of the ledger, Prometheus, the registry of models.
+
+Each is a process at the node's address; `platform/outside.yaml` gives them the names of Services.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_hex
+
+import requests
+import yaml
+from tests.cluster.machine import git_server
+from tests.cluster.machine.box import Box
+from tests.cluster.machine.kubernetes import wait
+from tests.cluster.machine.place import NETWORK, NODE, PODS, PREFIX, Place
+
+from slipway.errors import Broken
+
+GIT, MLFLOW, PROMETHEUS, POSTGRES = 3000, 5001, 9090, 5432
+REPOSITORY = f"http://{NODE}:{GIT}/slipway.git"
+MODELS = f"http://{NODE}:{MLFLOW}"
+OWNER, READER = "flights", "judge"  # of the database: the service writes, the judge only reads
+SCRAPED = {"traefik": f"{NODE}:9100"}
+TRUSTED = (
+    "".join(f"host all all {net} scram-sha-256\n" for net in (f"{NETWORK}/{PREFIX}", PODS)) + "local all all peer\n"
+)
+
+
+def start(box: Box) -> None:
+    """Start all of them, empty."""
+    place = box.place
+    place.secrets.mkdir(mode=0o700, exist_ok=True)
+    for name in ("git", OWNER, READER):
+        (place.secrets / name).write_text(token_hex(24))
+    _git(box)
+    _mlflow(box)
+    _prometheus(box)
+    _postgres(box)
+
+
+def ready(place: Place) -> None:
+    """Wait until each answers.
+
+    Raises:
+        Broken: one does not.
+
+    """
+    wait(_answers(f"http://{NODE}:{GIT}/slipway.git/HEAD"), "git", place)
+    wait(_answers(f"http://{NODE}:{PROMETHEUS}/-/ready"), "prometheus", place)
+    wait(_answers(f"{MODELS}/health"), "mlflow", place, 180)  # it imports for long
+
+
+def ledger(place: Place, who: str, host: str) -> str:
+    """The address of the ledger's database for one of its users."""
+    return f"postgresql+psycopg://{who}:{_password(place, who)}@{host}:{POSTGRES}/flights"
+
+
+def pushed(place: Place) -> str:
+    """The address of the repository for who may push."""
+    return REPOSITORY.replace("://", f"://{git_server.USER}:{_password(place, 'git')}@")
+
+
+def repository(place: Place) -> Path:
+    """The bare repository that the cluster follows."""
+    return place.state / "git" / "slipway.git"
+
+
+def _git(box: Box) -> None:
+    bare = repository(box.place)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare)], check=True)
+    program = Path(__file__).with_name("git_server.py")
+    password = box.place.secrets / "git"
+    box.start("git", [sys.executable, str(program), str(bare.parent), NODE, str(GIT), str(password)])
+
+
+def _mlflow(box: Box) -> None:
+    folder = box.place.state / "mlflow"
+    folder.mkdir()
+    kept = (f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}/artifacts")
+    heard = (f"--host={NODE}", f"--port={MLFLOW}", "--workers=1", f"--allowed-hosts={NODE}:{MLFLOW}")
+    box.start(
+        "mlflow",
+        [sys.executable, "-m", "mlflow", "server", *kept, *heard],
+        {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+    )
+
+
+def _prometheus(box: Box) -> None:
+    path, folder = box.place.config / "prometheus.yaml", box.place.state / "prometheus"
+    jobs = [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in SCRAPED.items()]
+    path.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
+    heard = f"--web.listen-address={NODE}:{PROMETHEUS}"
+    box.start("prometheus", ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={folder}", heard])
+
+
+def _postgres(box: Box) -> None:
+    """Debian's, as its own user: it refuses root."""
+    folder = box.place.state / "postgres"
+    folder.mkdir()
+    shutil.chown(folder, "postgres", "postgres")
+    data, here = str(folder / "data"), ("-h", str(folder))
+    _run(box, _postgresql("initdb", "-D", data, "--auth=peer", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"))
+    (folder / "data/pg_hba.conf").write_text(TRUSTED)
+    settings = {"listen_addresses": NODE, "port": POSTGRES, "unix_socket_directories": str(folder), "fsync": "off"}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    box.start("postgres", _postgresql("postgres", "-D", data, *options))
+    wait(lambda: _run(box, _postgresql("pg_isready", *here)), "postgres", box.place)
+    made = [f"CREATE ROLE {who} LOGIN PASSWORD '{_password(box.place, who)}';" for who in (OWNER, READER)]
+    made += [f"CREATE DATABASE flights OWNER {OWNER};", "\\connect flights"]
+    made += [f"SET ROLE {OWNER};", f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {READER};"]
+    _run(box, _postgresql("psql", *here, "--quiet", "--set=ON_ERROR_STOP=1"), "\n".join(made))
+
+
+def _postgresql(tool: str, *arguments: str) -> list[str]:
+    tools = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    return ["runuser", "--user", "postgres", "--", str(tools / tool), *arguments]
+
+
+def _run(box: Box, command: list[str], given: str = "") -> bool:
+    done = subprocess.run(box.enter(*command), input=given, cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Broken(f"{command[4]} failed: {done.stderr.strip()}", f"Read {box.place.logs}.")
+    return True
+
+
+def _password(place: Place, who: str) -> str:
+    return (place.secrets / who).read_text()
+
+
+def _answers(address: str) -> Callable[[], bool]:
+    return lambda: requests.get(address, timeout=2).ok
