@@ -3,7 +3,7 @@
 unexport PYTHONDONTWRITEBYTECODE  # imports of seconds would be compiled anew in each process
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-full soak load bench lint cluster-up cluster-down cluster-test data venv
+.PHONY: help demo test test-full soak load bench lint cluster-up cluster-down cluster-test chaos data venv
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
@@ -36,16 +36,20 @@ lint: venv ## format, lint, types, import contracts
 	mypy
 	lint-imports
 
-cluster-up: venv ## Kubernetes on this machine, in namespaces of its own, with Traefik and Argo Rollouts; needs root and Go
+cluster-up: venv ## the whole platform on this machine, a champion live, in namespaces of its own; needs root and Go
 	scripts/debian.sh cluster
 	python -m tests.cluster.machine up
 
 cluster-down: venv ## end it, and remove all of it
 	python -m tests.cluster.machine down
 
-cluster-test: venv ## is a node what docs/cluster.md says, and is nothing left of it
+cluster-test: venv ## each scenario on such a platform: what comes of a release, and do Git, cluster and registry agree
 	scripts/debian.sh cluster
-	pytest tests/cluster
+	pytest tests/cluster -s
+
+chaos: venv ## on such a platform, each part of the loop fails around a canary: the tables of docs/reliability.md
+	scripts/debian.sh cluster
+	SLIPWAY_CHAOS=full pytest tests/cluster/chaos -s
 
 data: venv ## pull the sample data
 	dvc pull --quiet data.dvc replay.dvc

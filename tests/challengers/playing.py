@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import polars as pl
 from tests.conftest import ROOT
 
@@ -15,7 +16,7 @@ from slipway.commands.rehearse_engine import rehearse
 from slipway.commands.rehearse_play import Play, Side
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment
-from slipway.rollout.records import Rehearsed
+from slipway.rollout.records import Rehearsed, Tick
 
 RATE, SPEED = 600.0, 10.0
 ASKED = {"bake": "0s", "maturity": "20s", "cycle": "0s", "deadline": "40m"}  # of the judge, before --speed
@@ -69,10 +70,18 @@ def check(case: Case, played: Rehearsed, folder: Path) -> None:
     if played.cause == "verdict":
         assert evidence is not None
         assert evidence.blame == case.blame, told(played)
+    assert case.weights in (None, weights(folder / "rehearsal")), told(played)
     if case.outcome == "aborted":
         assert canary.requests <= case.most, told(played)
     if played.cause == "deadline":
         assert "the digest of model.onnx is" in (folder / "rehearsal/canary/log").read_text()
+
+
+def weights(folder: Path) -> tuple[int, ...]:
+    """What the canary of a rehearsal got, in points and in order."""
+    lines = (folder / "ticks.jsonl").read_text().splitlines()
+    found = dict.fromkeys(round(100 * msgspec.json.decode(line, type=Tick).weight) for line in lines)
+    return tuple(weight for weight in found if weight)
 
 
 def told(played: Rehearsed) -> str:

@@ -29,17 +29,19 @@ def same(bento: Path, _out: Path) -> Path:
     return bento
 
 
-def behind(fault: str) -> Make:
-    """Copy the bento; its service stands behind a fault, such as `failing(0.02)`."""
+@dataclass(frozen=True)
+class Behind:
+    """Copies the bento; its service stands behind a fault, such as `failing(0.02)`."""
 
-    def make(bento: Path, out: Path) -> Path:
+    fault: str
+
+    def __call__(self, bento: Path, out: Path) -> Path:
+        """Make the copy."""
         shutil.copytree(bento, out)
         shutil.copyfile(FAULTS, out / "src/faults.py")
         with (out / "src/service.py").open("a") as service:
-            service.write(HOOK.format(fault=fault))
+            service.write(HOOK.format(fault=self.fault))
         return out
-
-    return make
 
 
 def one_byte_changed(bento: Path, out: Path) -> Path:
@@ -54,13 +56,18 @@ def one_byte_changed(bento: Path, out: Path) -> Path:
 
 @dataclass(frozen=True)
 class Case:
-    """A challenger, and its canary's end: one of `causes`, `blame` if by a verdict, `most` requests if not promoted."""
+    """A challenger, and its canary's end: one of `causes`, `blame` if by a verdict, `most` requests if not promoted.
+
+    `weights` is what it has got until then, in points and in order, where that is certain. A rehearsal ends so, and so
+    does the cluster.
+    """
 
     make: Make
     outcome: Literal["promoted", "aborted"]
     causes: tuple[Cause, ...]
     blame: Kind | None = None
     most: int = 0
+    weights: tuple[int, ...] | None = (10,)
     stable: Make = same
 
 
@@ -68,20 +75,20 @@ CASES = {
     # Its p95 is one and a half times that of stable: 75 ms and 50, of services that take so long on any machine. The
     # bound is 60 ms: half of its answers are slower, and none of stable's but by accident.
     "slow": Case(
-        behind("paced(0.045, 0.075)"), "aborted", ("verdict",), "latency", 300, stable=behind("paced(0.03, 0.05)")
+        Behind("paced(0.045, 0.075)"), "aborted", ("verdict",), "latency", 300, stable=Behind("paced(0.03, 0.05)")
     ),
     # 2 points are twice the margin: `slipway judge plan` says 830 canary requests for half of all such canaries.
-    "failing": Case(behind("failing(0.02)"), "aborted", ("verdict",), "errors", 5000),
+    "failing": Case(Behind("failing(0.02)"), "aborted", ("verdict",), "errors", 5000),
     # 9 % of June's flights have no pressure: more than 4 margins, 230 requests for half of them.
-    "contract": Case(behind("demanding('pressure')"), "aborted", ("verdict",), "errors", 1500),
+    "contract": Case(Behind("demanding('pressure')"), "aborted", ("verdict",), "errors", 1500),
     # Who is answered when it dies gets nothing, and neither does who comes before that is known. One death's errors can
     # be too few: then it is up again and dies again, or takes so long that no pod was available for 60 seconds.
-    "crashing": Case(behind("crashing(100)"), "aborted", ("verdict", "unavailable"), "errors", 600),
+    "crashing": Case(Behind("crashing(100)"), "aborted", ("verdict", "unavailable"), "errors", 600),
     # Nobody gets an error, so there is no evidence: 60 seconds without an available pod end it, however many it got.
-    "withdrawing": Case(behind("withdrawing(100)"), "aborted", ("unavailable",), None, 600),
+    "withdrawing": Case(Behind("withdrawing(100)"), "aborted", ("unavailable",), None, 600),
     # UA flies a sixth of all flights: 5 points of Brier loss, two and a half margins of the last step.
-    "wrong": Case(behind("opposite('UA')"), "aborted", ("verdict",), "truth", 15000),
+    "wrong": Case(Behind("opposite('UA')"), "aborted", ("verdict",), "truth", 15000, weights=None),
     # It refuses to serve any model but the one that it was made for, so nobody ever asks it.
-    "one-byte": Case(one_byte_changed, "aborted", ("deadline",)),
-    "twin": Case(same, "promoted", ("verdict",)),
+    "one-byte": Case(one_byte_changed, "aborted", ("deadline",), weights=()),
+    "twin": Case(same, "promoted", ("verdict",), weights=(10, 30, 60, 100)),
 }

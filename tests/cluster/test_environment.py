@@ -1,4 +1,4 @@
-"""What the scenarios run is what a user deploys: production's manifests, but for the fields named here."""
+"""What the scenarios run is what a user deploys: the manifests of each tree, but for the fields named here."""
 
 import subprocess
 from collections.abc import Iterator
@@ -11,56 +11,75 @@ from tests.cluster.machine.programs import ROOT
 
 from slipway import manifests
 from slipway.adapters import files, kustomize
+from slipway.commands.manifests import UNRESTRICTED
 from slipway.manifests import tree
 
-ALLOWED = {
+SHRUNK = {
     "Deployment/flights": {
         "/spec/template/spec/containers/0/resources/requests/cpu",
         "/spec/template/spec/initContainers/0/resources/requests/cpu",
     },
     "Rollout/flights": {"/spec/progressDeadlineSeconds"},
-    "AnalysisTemplate/judge": {
-        *(f"/spec/args/{number}/value" for number in (2, 3, 4, 5)),  # bake, maturity, deadline, cycle
-        *(f"/spec/metrics/0/{name}" for name in ("interval", "count", "inconclusiveLimit")),
-        "/spec/metrics/0/provider/prometheus/timeout",
-    },
+}
+ASKED = {
+    *(f"/spec/metrics/0/{name}" for name in ("interval", "count", "inconclusiveLimit")),
+    "/spec/metrics/0/provider/prometheus/timeout",
+}
+WAITS = {f"/spec/args/{number}/value" for number in (2, 3, 4, 5)}  # bake, maturity, deadline, cycle
+# what kustomize builds, the tree that is committed, and what may differ
+ALLOWED = {
+    "k8s/overlays/staging": ("k8s/next/staging", {**SHRUNK, "AnalysisTemplate/judge": ASKED}),
+    "k8s/overlays/production": ("k8s/next/production", {**SHRUNK, "AnalysisTemplate/judge": ASKED | WAITS}),
+    "k8s/platform": ("k8s/rendered/platform", {"Deployment/replay": {"/spec/replicas"}}),
 }
 
 
-@pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment, rendered from the sources as a fork of the cluster has them."""
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources, as a fork of the cluster has them; policy, image and addresses are those of fork.py."""
+    root = tmp_path_factory.mktemp("fork")
     for name in ("k8s", "rollouts", "tests/cluster/environment"):
         for path in (ROOT / name).rglob("*"):
             if path.is_file():
-                copied = tmp_path / path.relative_to(ROOT)
+                copied = root / path.relative_to(ROOT)
                 copied.parent.mkdir(parents=True, exist_ok=True)
                 copied.write_bytes(path.read_bytes())
-    overlay = "k8s/overlays/production/kustomization.yaml"
-    before, after = fork.CHANGES[overlay]
-    text = (tmp_path / overlay).read_text()
-    assert text.count(before) == 1
-    (tmp_path / overlay).write_text(text.replace(before, after))
+    for name, before, after in fork.CHANGES:
+        text = (root / name).read_text()
+        assert text.count(before) == 1, name
+        if name.startswith("k8s/"):
+            (root / name).write_text(text.replace(before, after))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     program = subprocess.run([ROOT / "scripts/gotool.sh", "kustomize"], stdout=subprocess.PIPE, text=True, check=True)
     monkeypatch.setenv("KUSTOMIZE", program.stdout.strip())
-    return kustomize.build(tmp_path / "k8s/overlays/production")
 
 
-def test_only_what_is_allowed_differs_from_production(built: dict[str, str]) -> None:
-    """Every other field is production's; each that may differ does, so that the list does not grow old."""
-    production = files.read_texts(ROOT / "k8s/next/production", "*.yaml")
-    here, there = (
-        {f"{each['kind']}/{each['metadata']['name']}": each for each in tree.objects(texts)}
-        for texts in (built, production)
-    )
+@pytest.mark.parametrize("sources", ALLOWED)
+def test_only_what_is_allowed_differs(copy: Path, sources: str) -> None:
+    """Every other field is the user's; each that may differ does, so that the list does not grow old."""
+    committed, allowed = ALLOWED[sources]
+    here = named(kustomize.build(copy / sources, *(UNRESTRICTED if sources == "k8s/platform" else ())))
+    there = named(files.read_texts(ROOT / committed, "*.yaml"))
     assert here.keys() == there.keys()
-    assert {name: found for name in here if (found := set(differences(here[name], there[name])))} == ALLOWED
+    found = {key.rpartition(" ")[2]: where for key in here if (where := set(differences(here[key], there[key])))}
+    assert found == allowed
 
 
-def test_the_rules_of_manifests_hold_there_too(built: dict[str, str]) -> None:
-    """What `slipway manifests check` asks of production."""
-    found, problems = manifests.examine(tree.objects(built))
+@pytest.mark.parametrize("name", tree.ENVIRONMENTS)
+def test_the_rules_of_manifests_hold_there_too(copy: Path, name: str) -> None:
+    """What `slipway manifests check` asks of an environment."""
+    found, problems = manifests.examine(tree.objects(kustomize.build(copy / "k8s/overlays" / name)))
     assert (found is not None, problems) == (True, [])
+
+
+def named(texts: dict[str, str]) -> dict[str, Any]:
+    """Objects by "namespace Kind/name"."""
+    every = tree.objects(texts)
+    return {f"{one['metadata'].get('namespace')} {one['kind']}/{one['metadata']['name']}": one for one in every}
 
 
 def differences(one: Any, other: Any, at: str = "") -> Iterator[str]:

@@ -21,6 +21,7 @@ DIGEST = "sha256:" + 64 * "a"
 IMAGE = f"ghcr.io/example/flights:1.1.0@{DIGEST}"
 STABLE, CANARY = "7d9f8c6b5", "5c4b7d8f9"
 JUDGE, RELAY, COUNTERS = "slipway/judge:8080", "slipway/relay:8080", "monitoring/prometheus:9090"
+OUTSIDE = "10.0.0.0:19090"  # where Prometheus listens
 TOKEN = b"0123456789abcdef"
 LISTING = re.search(r"buckets=([\d.,]+)", (ROOT / "rollouts/judge.yaml").read_text())
 assert LISTING
@@ -77,7 +78,9 @@ class Live:
         if any(part in path for part in self.forbidden):
             return 403, {"kind": "Status", "code": 403, "message": "forbidden: you may not"}
         split = urlsplit(path)
-        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        if split.netloc == OUTSIDE:
+            return self._proxied(COUNTERS, split.path.removeprefix("/"), _one_each(split.query))
+        query = _one_each(split.query)
         if split.path == "/version":
             return 200, {"gitVersion": self.version}
         if proxied := re.fullmatch(r"/api/v1/namespaces/([^/]+)/services/http:([^/]+)/proxy/(.*)", split.path):
@@ -139,27 +142,32 @@ def objects() -> Iterator[dict[str, Any]]:
     for name in tree.ENVIRONMENTS:
         yield from environment(name)
         yield application(name)
-    yield yaml.safe_load((ROOT / "argocd/notifications.yaml").read_text())
+    yield platform()
+    for name in ("notifications", "health"):
+        yield yaml.safe_load((ROOT / f"argocd/{name}.yaml").read_text())
     yield running("argo-rollouts", "argo-rollouts", "quay.io/argoproj/argo-rollouts:v1.10.1")
     yield running("argocd-server", "argocd", "quay.io/argoproj/argocd:v3.2.11")
     router = ROOT / "tests/cluster/platform/traefik.yaml"
     yield next(each for each in yaml.safe_load_all(router.read_text()) if each["kind"] == "Deployment")
-    judge = ("--prometheus=http://prometheus.monitoring.svc:9090", "--ledger=/etc/slipway/ledger/url")
-    yield running("judge", "slipway", f"ghcr.io/example/slipway@{DIGEST}", *judge)
-    for name, pods in (("judge", 2), ("relay", 1)):
+    for path in (ROOT / "k8s/rendered/platform").glob("slipway_*_judge*.yaml"):
+        each = yaml.safe_load(path.read_text())
+        if each["kind"] in ("Deployment", "ConfigMap"):
+            yield each
+    for name, namespace, pods in (("judge", "slipway", 2), ("relay", "slipway", 1), ("prometheus", "monitoring", 1)):
         yield {
             "kind": "Service",
-            "metadata": {"name": name, "namespace": "slipway"},
-            "spec": {"selector": {"app.kubernetes.io/name": name}},
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"selector": {"app.kubernetes.io/name": name}, "ports": [{"name": "http", "port": 9090}]},
         }
         yield {
             "kind": "EndpointSlice",
             "metadata": {
                 "name": f"{name}-x",
-                "namespace": "slipway",
+                "namespace": namespace,
                 "labels": {"kubernetes.io/service-name": name},
             },
-            "endpoints": [{"conditions": {"ready": True}} for _ in range(pods)],
+            "ports": [{"name": "http", "port": 19090}],
+            "endpoints": [{"addresses": [f"10.0.0.{pod}"], "conditions": {"ready": True}} for pod in range(pods)],
         }
     yield secret("argo-rollouts", "argo-rollouts-notification-secret", {"relay-token": TOKEN})
     yield secret("slipway", "relay", {"relay-token": TOKEN})
@@ -205,6 +213,13 @@ def application(name: str) -> dict[str, Any]:
     return found
 
 
+def platform() -> dict[str, Any]:
+    """The Application of judge and relay."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "argocd/platform/application.yaml").read_text())
+    found["status"] = {"sync": {"status": "Synced", "revision": 40 * "c"}, "health": {"status": "Healthy"}}
+    return found
+
+
 def running(name: str, namespace: str, image: str, *arguments: str) -> dict[str, Any]:
     """A Deployment with one container."""
     labels = {"app.kubernetes.io/name": name}
@@ -233,6 +248,10 @@ def relay_metrics() -> dict[str, float]:
 def encoded(said: Any) -> bytes:
     """An answer as bytes."""
     return said.encode() if isinstance(said, str) else json.dumps(said).encode()
+
+
+def _one_each(query: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(query).items()}
 
 
 def _selects(query: dict[str, str], each: dict[str, Any]) -> bool:

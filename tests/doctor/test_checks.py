@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import yaml
 from tests.conftest import ROOT
-from tests.doctor.live import CANARY, DIGEST, EDGES, IMAGE, NOW, STABLE, Live, running, secret
+from tests.doctor.live import CANARY, DIGEST, EDGES, IMAGE, NOW, OUTSIDE, STABLE, Live, running, secret
 
 from canary import objects
 from slipway import doctor
@@ -31,6 +31,7 @@ def told() -> World:
         now=NOW,
         settings=settings.parse(policy, "judge.yaml"),
         notifications=yaml.safe_load((ROOT / "argocd/notifications.yaml").read_text()),
+        health=yaml.safe_load((ROOT / "argocd/health.yaml").read_text()),
         let_in=frozenset({"traefik", "monitoring"}),
         environments=tuple(
             Wanted(name=name, namespace=f"flights-{name}", rollout="flights", judge=JUDGE, image=IMAGE)
@@ -155,6 +156,14 @@ def gone(kind: str, name: str, namespace: str = "flights-production") -> Plant:
     return lambda live: live.objects.pop((kind, namespace, name))
 
 
+def outside(live: Live) -> None:
+    """Have Prometheus run beside the cluster, as a Service without a selector."""
+    del live.get("Service", "prometheus", "monitoring")["spec"]["selector"]
+    live.odd["prometheus:9090/proxy/"] = (404, {"kind": "Status", "message": 'services "prometheus" not found'})
+
+
+(POLICY,) = (path.stem.rpartition("_")[2] for path in (ROOT / "k8s/rendered/platform").glob("*configmap_judge-*"))
+FROM = "--policy=/etc/slipway/policy/judge.yaml"
 RESPECT, ONLY = "RespectIgnoreDifferences=true", "ApplyOutOfSyncOnly=true"
 FAULTS: dict[str, tuple[Plant, str, str, str]] = {  # name: plant, the one check, part of what is found, of the remedy
     "Kubernetes 1.29": (lambda live: setattr(live, "version", "v1.29.3"), "kubernetes", "v1.29.3", "1.30"),
@@ -174,6 +183,12 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {  # name: plant, the one check
                        "between 0.005 and 0.01 s", "--metrics.prometheus.buckets"),
     "no edge at the objective": (flag("buckets", f"--metrics.prometheus.buckets={EDGES.replace(',0.25,', ',0.24,')}"),
                                  "traefik-buckets", "no edge is at 0.25 s", "rollouts/judge.yaml"),
+    "no platform": (gone("Application", "slipway-platform", "argocd"), "platform",
+                    "no Application brings k8s/rendered/platform", "kubectl apply -f argocd/platform"),
+    "the platform of another branch": (spec("Application", "slipway-platform", "argocd",
+                                            source__targetRevision="test"), "platform", "is test", "argocd/platform"),
+    "the platform is ill": (lambda live: live.get("Application", "slipway-platform", "argocd")["status"].update(
+        health={"status": "Degraded"}), "platform", "Degraded", "argocd app get slipway-platform"),
     "no notifications": (gone("ConfigMap", "argo-rollouts-notification-configmap", "argo-rollouts"), "notifications",
                          "not there", "kubectl apply -f argocd/notifications.yaml"),
     "another trigger": (lambda live: live.get("ConfigMap", "argo-rollouts-notification-configmap", "argo-rollouts")
@@ -187,6 +202,14 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {  # name: plant, the one check
                      "relay-token", "line break", "tr -d"),
     "no judge is ready": (lambda live: live.get("EndpointSlice", "judge-x", "slipway").update(
         endpoints=[{"conditions": {"ready": False}}]), "judge", "no pod behind it is ready", "kubectl -n slipway logs"),
+    "another policy": (lambda live: live.get("ConfigMap", POLICY, "slipway")["data"].update({
+        "judge.yaml": (ROOT / "rollouts/judge-istio.yaml").read_text()}), "judge-policy", "not rollouts/judge.yaml",
+        "slipway manifests render"),
+    "no policy": (gone("ConfigMap", POLICY, "slipway"), "judge-policy", "not there", "k8s/rendered/platform"),
+    "no Prometheus": (gone("Service", "prometheus", "monitoring"), "prometheus", "not there", "docs/deployment.md"),
+    "Prometheus is nowhere": (lambda live: [outside(live), live.get(
+        "EndpointSlice", "prometheus-x", "monitoring").update(endpoints=[])], "prometheus", "no ready address",
+        "get endpointslices"),
     "no relay is ready": (lambda live: live.get("EndpointSlice", "relay-x", "slipway").update(endpoints=None), "relay",
                           "no pod behind it is ready", "logs deployment/relay"),
     "the relay is stuck": (lambda live: live.odd.update({"relay:8080/proxy/healthz": (503, "stuck\n")}), "relay",
@@ -259,7 +282,8 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {  # name: plant, the one check
     "the judge has no ledger": (lambda live: live.verdict.update(held=[{
         "reason": "ledger", "detail": "the ledger does not answer"}]), "judge-sources", "does not answer", "database"),
     "started without a ledger": (spec("Deployment", "judge", "slipway", template__spec__containers__0__args=[
-        "--prometheus", "http://prometheus.monitoring:9090"]), "judge-sources", "without --ledger", "Give it --ledger"),
+        "--prometheus", "http://prometheus.monitoring:9090", FROM]), "judge-sources", "without --ledger",
+        "Give it --ledger"),
     "no ledger": (gone("Secret", "flights-ledger"), "ledger", "not there",
                   "kubectl -n flights-production create secret generic flights-ledger --from-file=url"),
     "no credentials": (lambda live: live.add(secret("flights-production", "flights-ledger", {
@@ -290,8 +314,8 @@ def test_a_fault_turns_its_check_red_and_no_other(name: str) -> None:
 
 
 def test_every_check_has_a_fault() -> None:
-    """No check is there that nothing was shown to turn red; whether Prometheus answers can only be told or not."""
-    assert {check for _, check, *_ in FAULTS.values()} == {*doctor.CLUSTER, *doctor.ENVIRONMENT} - {"prometheus"}
+    """No check is there that nothing was shown to turn red; one only has a hint to give."""
+    assert {check for _, check, *_ in FAULTS.values()} == {*doctor.CLUSTER, *doctor.ENVIRONMENT} - {"analysis-health"}
 
 
 OF_PROMETHEUS = {"prometheus", "scrapes", "series", "edges"}
@@ -304,7 +328,7 @@ DOUBTS: dict[str, tuple[Plant, set[str], str]] = {  # plant, what cannot be told
     ),
     "no rights on applications": (
         lambda live: live.forbidden.add("/applications"),
-        {"application", "application-sync", "waves"},
+        {"platform", "application", "application-sync", "waves"},
         "docs/doctor.md",
     ),
     "a policy keeps the API server out": (
@@ -334,7 +358,11 @@ DOUBTS: dict[str, tuple[Plant, set[str], str]] = {  # plant, what cannot be told
             "Deployment",
             "judge",
             "slipway",
-            template__spec__containers__0__args=["--prometheus=https://u:secret@metrics.example.com/p", "--ledger=l"],
+            template__spec__containers__0__args=[
+                "--prometheus=https://u:secret@metrics.example.com/p",
+                "--ledger=l",
+                FROM,
+            ],
         ),
         OF_PROMETHEUS,
         "curl metrics.example.com/p",
@@ -394,13 +422,22 @@ def test_one_judge_is_enough_and_two_are_better() -> None:
     assert (remark.check, "--replicas=2" in remark.remedy) == ("judge", True)
 
 
-def test_a_canary_without_pods_is_not_yet_a_fault() -> None:
-    """Until one is available the controller leaves the canary's Service with stable, and its weight at 0."""
+def test_a_canary_that_begins_is_no_fault() -> None:
+    """Until a pod is available the controller leaves the canary's Service with stable, and nothing is analysed."""
     live = Live()
     selector("flights-canary", STABLE)(live)
     live.get("Rollout", "flights")["status"]["canary"]["weights"]["canary"]["weight"] = 0
     spec("TraefikService", "flights", weighted__services__0__weight=100, weighted__services__1__weight=0)(live)
-    assert [(one.check, one.state) for one in not_ok(examined(live))] == [("services", "cannot tell")]
+    live.get("Pod", "flights-b")["status"] = {"initContainerStatuses": [
+        {"name": "shipper", "state": {"waiting": {"reason": "PodInitializing"}}}]}  # fmt: skip
+    live.add({**live.get("Pod", "flights-b"), "metadata": {**live.get("Pod", "flights-b")["metadata"], "name": "c"}})
+    live.get("Pod", "c")["status"] = {}
+    with pytest.raises(Broken) as said:
+        facts.rollout(objects.rollout(), [], [], NOW)
+    live.verdict = {"verdict": "continue", "held": [{"reason": "facts", "detail": said.value.what}]}
+    report = examined(live)
+    assert not_ok(report) == []
+    assert "runs in 1 pods, 2 are starting" in [one.found for one in report.findings]
 
 
 def test_a_judge_at_rest_is_well() -> None:
@@ -409,7 +446,7 @@ def test_a_judge_at_rest_is_well() -> None:
     status = live.get("Rollout", "flights")["status"]
     status["currentPodHash"] = STABLE
     selector("flights-canary", STABLE)(live)
-    with pytest.raises(Broken, match=RESTING) as said:
+    with pytest.raises(Broken, match=RESTING[0]) as said:
         facts.rollout(objects.rollout(stableRS="bbb"), [], [], NOW)
     live.verdict = {"verdict": "continue", "held": [{"reason": "facts", "detail": said.value.what}]}
     assert not_ok(examined(live)) == []
@@ -438,16 +475,48 @@ def test_an_empty_cluster_is_told_and_never_a_crash() -> None:
         "relay-token",
         "judge",
         "relay",
+        "platform",
         "application",
     }
     assert all(one.remedy for one in report.findings if one.state != "ok")
 
 
 def test_before_the_first_release_there_is_nothing_to_compare() -> None:
-    """An environment to which nothing was released says so."""
+    """An environment to which nothing was released, and in which nothing is, says so once; that is as main has it."""
     live = Live()
     live.unknown.add("rollouts")
     wanted = tuple(msgspec.structs.replace(one, image=None) for one in told().environments)
-    doubts = not_ok(examined(live, environments=wanted))
-    assert {one.state for one in doubts} == {"cannot tell"}
-    assert any("nothing was released to production yet" in one.found for one in doubts)
+    report = examined(live, environments=wanted)
+    assert not_ok(report) == []
+    seen = {one.check: one.found for one in report.findings if one.place == "production"}
+    assert list(seen) == ["application", "application-sync", "image"]
+    assert seen["image"] == "nothing was released to production yet"
+
+
+def test_what_was_never_released_and_runs_is_told() -> None:
+    """Somebody brought it by hand: there is nothing in main to hold it against."""
+    wanted = tuple(msgspec.structs.replace(one, image=None) for one in told().environments)
+    assert {(one.check, one.state) for one in not_ok(examined(Live(), environments=wanted))} == {
+        ("image", "cannot tell")
+    }
+
+
+def test_a_prometheus_beside_the_cluster_is_asked_where_it_is() -> None:
+    """The API server's proxy leads to pods alone; nobody can tell where its address cannot be reached either."""
+    live = Live()
+    outside(live)
+    assert not_ok(examined(live)) == []
+    live.odd[OUTSIDE] = (0, None)
+    doubts = not_ok(examined(live))
+    assert {(one.check, one.state) for one in doubts} == {(check, "cannot tell") for check in OF_PROMETHEUS}
+    assert all(f"curl http://{OUTSIDE}/" in one.remedy for one in doubts)
+
+
+def test_that_argo_cd_says_nothing_of_analyses_is_a_hint() -> None:
+    """Nothing depends on argocd/health.yaml."""
+    live = Live()
+    del live.get("ConfigMap", "argocd-cm", "argocd")["data"]
+    report = examined(live)
+    assert not_ok(report) == []
+    (hint,) = (one for one in report.findings if one.remedy)
+    assert (hint.check, "--patch-file argocd/health.yaml" in hint.remedy) == ("analysis-health", True)

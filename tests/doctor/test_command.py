@@ -25,6 +25,8 @@ from slipway.__main__ import app
 from slipway.adapters import kubernetes
 from slipway.adapters.kubernetes import Api
 from slipway.adapters.processes import free_port
+from slipway.commands import doctor as commands
+from slipway.doctor.records import Answer
 from slipway.errors import Broken
 from slipway.manifests import tree
 
@@ -56,6 +58,7 @@ def _write(path: Path, text: str) -> None:
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     """A cluster behind HTTP, and a kubeconfig that leads there."""
     there = Live()
+    monkeypatch.setattr(commands, "AGAIN", 0.0)
 
     def answers(path: str) -> tuple[int, bytes]:
         status, body = there.answer(path)
@@ -113,6 +116,38 @@ def test_a_fault_is_told_to_a_person(api: Live, clone: Path) -> None:
     assert any(line.startswith("wrong image flights-production Deployment/flights: it asks for") for line in lines)
     assert "slipway rollback --to VERSION" in done.stdout
     assert lines[-1] == "1 wrong"
+
+
+def test_a_moment_between_two_states_is_no_fault(api: Live, clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not ok is looked at again, a little later."""
+    before = api.get("Application", "flights-production", "argocd")["status"]["sync"]
+    before["status"] = "OutOfSync"
+    waited = list[float]()
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        before["status"] = "Synced"
+
+    monkeypatch.setattr(commands.time, "sleep", sleep)
+    asked(clone, code=0)
+    assert waited == [commands.AGAIN]
+    asked(clone, code=0)
+    assert len(waited) == 1
+
+
+def test_beyond_the_cluster_no_credential_goes(api: Live) -> None:
+    """An address is asked as it is; a redirect is an answer, and silence is one, too."""
+    got = list[str]()
+
+    def answers(path: str) -> tuple[int, bytes]:
+        got.append(path)
+        return (200, b'{"a": 1}') if path == "/x?y=1" else (302, b"elsewhere")
+
+    with answering(answers) as address:
+        assert Api().ask(f"{address}/x?y=1").body == {"a": 1}
+        assert Api().ask(f"{address}/z") == Answer(status=302, body="elsewhere")
+    assert got == ["/x?y=1", "/z"]
+    assert Api().ask(f"http://127.0.0.1:{free_port()}/") == Answer(status=0)
 
 
 @pytest.mark.parametrize("said", ["<html>", "null", "[]", "", '{"items": null}', '{"items": [], "kind": "Secret"}'])

@@ -139,6 +139,13 @@ def judged_again(story: Story, _printed: str) -> None:
     assert samples.package("1.3.0").image_digest in tree.image_of(rendered(story))
 
 
+def named(story: Story, printed: str) -> None:
+    """The last line names a commit of main that asks for the recorded stable."""
+    at = story.world.git("ls-tree", "-r", "--name-only", printed.split()[-1], "k8s/rendered/production").split()
+    texts = {path: story.world.git("show", f"{printed.split()[-1]}:{path}") for path in at if path.endswith(".yaml")}
+    assert samples.package("1.0.0").image_digest in tree.image_of(texts)
+
+
 def predicted(story: Story) -> None:
     """The prediction that the page asks about was made, and turned out late."""
     identity = story.predicted("1.1.0", truth=1)
@@ -173,6 +180,10 @@ SCENES = {
         "Staging": Scene(
             live("1.0.0", "1.1.0", environment="staging"), stands("1.0.0", environment="staging"), fresh=True
         ),
+    },
+    "bootstrap": {
+        "Look": Scene(then(live("1.0.0"), flying("1.1.0")), every(says("1.0.0", "1.1.0", "in flight"), named)),
+        "It is done when": Scene(lambda story: story.promote("1.1.0"), says("1.1.0")),
     },
     "audit": {
         "A prediction": Scene(

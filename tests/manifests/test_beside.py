@@ -13,7 +13,7 @@ JUDGE, RELAY, JOB = "Deployment/judge", "Deployment/relay", "Job/ledger"
 PROJECT, APPLICATION = "AppProject/slipway-platform", "Application/slipway-platform"
 POD = "spec.template.spec"
 RENDERED = files.read_texts(ROOT / "k8s/rendered/platform", "*.yaml")
-POLICY_MAP, SETTINGS = sorted(
+POLICY_MAP, SETTINGS, _ROWS = sorted(
     f"ConfigMap/{each['metadata']['name']}" for each in tree.objects(RENDERED) if each["kind"] == "ConfigMap"
 )
 NAME = "ghcr.io/example/slipway"
@@ -145,7 +145,7 @@ def test_the_arguments_are_ones_that_the_verbs_take(platform: Any) -> None:
         for each in platform
         for container in each.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
     ]
-    assert sorted(line.split()[1] for line in lines) == ["judge", "ledger", "relay"]
+    assert sorted(line.split()[1] for line in lines) == ["judge", "ledger", "relay", "replay"]
     for line in lines:
         first, *words = line.replace("--root=/var/lib/slipway/main", "--root=.").split()  # it must be there
         assert first == "slipway"
@@ -168,3 +168,21 @@ def test_the_doors_are_where_others_knock(platform: Any, production: Any, argocd
     assert "url: http://relay.slipway.svc:8080/rollouts\n" in webhook
     relay = next(each for each in platform if each["kind"] == "Deployment" and each["metadata"]["name"] == "relay")
     assert f"--judge={asked}" in relay["spec"]["template"]["spec"]["containers"][0]["command"]
+
+
+def test_traffic_goes_to_staging(platform: Any) -> None:
+    """The replay asks for the host of staging's route, and reads the credentials that its service knows."""
+    replay = next(each for each in platform if each["kind"] == "Deployment" and each["metadata"]["name"] == "replay")
+    staging = tree.objects(files.read_texts(ROOT / "k8s/next/staging", "*.yaml"))
+    (route,) = (each["spec"]["routes"][0]["match"] for each in staging if each["kind"] == "IngressRoute")
+    (container,) = replay["spec"]["template"]["spec"]["containers"]
+    (host,) = (word.removeprefix("--host=") for word in container["command"] if word.startswith("--host="))
+    assert (replay["metadata"]["namespace"], f"Host(`{host}`)" in route) == ("flights-staging", True)
+    secrets = {
+        each["secret"]["secretName"] for each in replay["spec"]["template"]["spec"]["volumes"] if "secret" in each
+    }
+    deployment = next(each for each in staging if each["kind"] == "Deployment")
+    known = {
+        each["secret"]["secretName"] for each in deployment["spec"]["template"]["spec"]["volumes"] if "secret" in each
+    }
+    assert secrets == known

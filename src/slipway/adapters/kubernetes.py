@@ -148,10 +148,20 @@ class Api:
         return str(self._api.configuration.host)
 
     def ask(self, path: str) -> Answer:
-        """GET a path; of a Secret, say no more than what can be compared."""
+        """GET a path; of a Secret, say no more than what can be compared.
+
+        An address beyond the cluster is asked by itself: no credential goes there.
+        """
+        import urllib3
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
+        if not path.startswith("/"):
+            try:
+                answer = urllib3.request("GET", path, redirect=False, retries=False, timeout=self._seconds / 2)
+            except (HTTPError, OSError, ValueError):
+                return Answer(status=0)
+            return Answer(status=answer.status, body=_told(answer.data))
         try:
             asked = self._api.param_serialize(
                 "GET", path, query_params=[], header_params={"Accept": "*/*"}, auth_settings=["BearerToken"]
@@ -162,14 +172,18 @@ class Api:
             status, body = int(error.status or 0), error.body or b""
         except (HTTPError, OSError):
             return Answer(status=0)
-        text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
-        try:
-            told = json.loads(text)
-        except ValueError:
-            told = text
+        told = _told(body)
         if isinstance(told, dict) and told.get("kind") == "Secret":  # also its annotations may hold what it holds
             told = {"kind": "Secret", "data": _compared(told)}
         return Answer(status=status, body=told)
+
+
+def _told(body: bytes | str) -> Any:  # noqa: ANN401  # JSON, else text
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _client() -> "ApiClient":

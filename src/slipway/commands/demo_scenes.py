@@ -47,7 +47,7 @@ class Scenes:
 
     def new_data(self) -> str:
         """More months arrive, and a better model is promoted; returns its version."""
-        self._arrive(story.MONTHS[:2], until=story.HALF)
+        arrive(self.place.clone, story.MONTHS[:2], until=story.HALF)
         for step in (*story.DATA, story.TRAIN):
             self.place.play(step)
         self._commit_lock()
@@ -56,14 +56,7 @@ class Scenes:
 
     def leak(self) -> str:
         """What is known only later becomes a feature, every gate lets it pass, and the truth does not."""
-        for name, before, after in story.PLANTED:
-            path = self.place.clone / name
-            text = path.read_text(encoding="utf-8")
-            if text.count(before) != 1:
-                raise Broken(
-                    f"{name} has changed: the leak has to be planted elsewhere", "See PLANTED in src/slipway/demo.py."
-                )
-            path.write_text(text.replace(before, after), encoding="utf-8")
+        plant(self.place.clone)
         for step in story.LEAK:
             self.place.play(step)
         self._release()
@@ -75,7 +68,7 @@ class Scenes:
         """The same recipe on new data is another model, and is refused all the same."""
         switch, *following = story.AGAIN
         self.place.play(switch)
-        self._arrive(story.MONTHS[1:])
+        arrive(self.place.clone, story.MONTHS[1:])
         for step in following:
             self.place.play(step)
         decided = files.read_record(GateDecision, self.place.clone / "build/gate.json")
@@ -213,20 +206,33 @@ class Scenes:
         if changed := clone.dirty():
             clone.publish(changed, "Record what the pipeline computed")
 
-    def _arrive(self, months: tuple[str, ...], until: str = "9999-12-31") -> None:
-        """Bring months from replay/ to data/, the days up to `until`; the same days are the same bytes."""
-        import polars as pl
 
-        for kind in ("flights", "weather"):
-            for month in months:
-                frame = pl.read_parquet(self.place.clone / "replay" / kind / f"{month}.parquet")
-                there = frame.filter(pl.col("date") <= date.fromisoformat(until))
-                there.write_parquet(
-                    self.place.clone / "data" / kind / f"{month}.parquet",
-                    compression="zstd",
-                    compression_level=19,
-                    statistics=False,
-                )
+def arrive(root: Path, months: tuple[str, ...], until: str = "9999-12-31") -> None:
+    """Bring months from replay/ to data/, the days up to `until`; the same days are the same bytes."""
+    import polars as pl
+
+    for kind in ("flights", "weather"):
+        for month in months:
+            frame = pl.read_parquet(root / "replay" / kind / f"{month}.parquet")
+            there = frame.filter(pl.col("date") <= date.fromisoformat(until))
+            there.write_parquet(
+                root / "data" / kind / f"{month}.parquet",
+                compression="zstd",
+                compression_level=19,
+                statistics=False,
+            )
+
+
+def plant(root: Path) -> None:
+    """Have a colleague make the delay at departure a feature, and say that it is known before."""
+    for name, before, after in story.PLANTED:
+        path = root / name
+        text = path.read_text(encoding="utf-8")
+        if text.count(before) != 1:
+            raise Broken(
+                f"{name} has changed: the leak has to be planted elsewhere", "See PLANTED in src/slipway/demo.py."
+            )
+        path.write_text(text.replace(before, after), encoding="utf-8")
 
 
 def _lie(path: Path) -> None:

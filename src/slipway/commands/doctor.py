@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
@@ -19,13 +19,17 @@ from slipway.canary import settings
 from slipway.canary.facts import at
 from slipway.commands import Json, Root, deciding, emit, past
 from slipway.commands.history import Only
-from slipway.doctor.records import Report, State, Wanted, World
+from slipway.doctor.records import Answer, Report, State, Wanted, World
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
 
+if TYPE_CHECKING:
+    from slipway.adapters.kubernetes import Api
+
 STYLES: dict[State, str] = {"ok": "green", "wrong": "bold red", "cannot tell": "yellow"}
 AT_A_TIME = 8  # questions: a Service that is silent takes seconds
-NOTIFICATIONS = "argocd/notifications.yaml"
+AGAIN = 3.0  # seconds: what is not ok by then was not a moment between two states
+NOTIFICATIONS, HEALTH = "argocd/notifications.yaml", "argocd/health.yaml"
 VERSION = "/version"
 
 
@@ -53,14 +57,22 @@ def doctor(environment: Only = None, root: Root = Path(), *, as_json: Json = Fal
     if first.status != 200:
         said = f"says {first.status} {at(first.body, 'reason') or ''}".rstrip() if first.status else "does not answer"
         raise Broken(f"the cluster at {api.server} {said}", "Look at the kubeconfig: `kubectl version` must answer.")
-    answers = {VERSION: first}
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        while asked := sorted(checks.unasked(msgspec.structs.replace(world, answers=answers))):
-            answers |= dict(zip(asked, pool.map(api.ask, asked), strict=True))
-    report = checks.examine(msgspec.structs.replace(world, answers=answers))
+    report = _examined(api, world, {VERSION: first})
+    if report.count("ok") < len(report.findings):
+        time.sleep(AGAIN)
+        report = _examined(api, _told(Repository(root.resolve()), environment), {VERSION: first})
     emit(report, _shown(report, api.server), as_json=as_json)
     if report.count("ok") < len(report.findings):
         raise typer.Exit(Rejected.exit_code)
+
+
+def _examined(api: "Api", world: World, answers: Mapping[str, Answer]) -> Report:
+    """Read all that is asked for, and examine it."""
+    known = dict(answers)
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        while asked := sorted(checks.unasked(msgspec.structs.replace(world, answers=known))):
+            known |= dict(zip(asked, pool.map(api.ask, asked), strict=True))
+    return checks.examine(msgspec.structs.replace(world, answers=known))
 
 
 def _told(repository: Repository, environment: str | None) -> World:
@@ -78,18 +90,22 @@ def _told(repository: Repository, environment: str | None) -> World:
     proposed = {name: _objects(repository, commit, f"k8s/next/{name}") for name in tree.ENVIRONMENTS}
     policies = [each for each in proposed[names[0]] if each["kind"] == "NetworkPolicy"]
     allowed = at(policies[0], "spec", "ingress", 0, "from") if policies else ()
-    notifications = tree.parse(repository.show(commit, NOTIFICATIONS) or "", NOTIFICATIONS)
     return World(
         commit=commit,
         now=time.time(),
         settings=settings.parse(files.parse_yaml(text, str(deciding.SETTINGS)), str(deciding.SETTINGS)),
-        notifications=next(iter(notifications), {}),
+        notifications=_object(repository, commit, NOTIFICATIONS),
+        health=_object(repository, commit, HEALTH),
         let_in=frozenset(
             str(at(peer, "namespaceSelector", "matchLabels", "kubernetes.io/metadata.name")) for peer in allowed or ()
         ),
         environments=tuple(_wanted(repository, commit, name, proposed[name]) for name in names),
         answers={},
     )
+
+
+def _object(repository: Repository, commit: str, name: str) -> dict[str, Any]:
+    return next(iter(tree.parse(repository.show(commit, name) or "", name)), {})
 
 
 def _objects(repository: Repository, commit: str, folder: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ for what it needs by the path of the API; what nobody has read yet is noted, so 
 from collections.abc import Callable, Iterator
 
 from slipway.doctor import canary, counters, delivery, platform, secrets, services
-from slipway.doctor.asking import Checking, Doubt, Fault, Fine
+from slipway.doctor.asking import Checking, Doubt, Fault, Fine, Unreleased
 from slipway.doctor.records import Finding, Report, State, Unasked, Wanted, World
 
 ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # of a check that meets an object of another shape
@@ -29,9 +29,12 @@ CLUSTER: dict[str, Callable[[World], Checking]] = {
     "traefik-empty-services": platform.empty_services,
     "traefik-metrics": platform.service_metrics,
     "traefik-buckets": platform.buckets,
+    "platform": delivery.platform,
     "notifications": platform.notifications,
+    "analysis-health": platform.analysis_health,
     "relay-token": secrets.relay_token,
     "judge": services.judge,
+    "judge-policy": services.judge_policy,
     "relay": services.relay,
     "relay-sources": services.relay_sources,
     "prometheus": counters.prometheus,
@@ -82,7 +85,7 @@ def _checks(world: World) -> Iterator[tuple[str, str, Checking]]:
 
 
 def _found(name: str, place: str, check: Checking) -> Iterator[Finding]:
-    """Findings of a check: each fault; that nobody can tell; that all is well, where it was neither."""
+    """Findings of a check: each fault; that nobody can tell; that all is well; none where nothing was released."""
 
     def finding(state: State, where: str, said: Fault | Fine | Doubt) -> Finding:
         return Finding(check=name, place=place, where=where, state=state, found=said.found, remedy=said.remedy)
@@ -96,6 +99,8 @@ def _found(name: str, place: str, check: Checking) -> Iterator[Finding]:
     except StopIteration as end:
         if fine:
             yield finding("ok", place, end.value)
+    except Unreleased:  # the check image tells it once
+        return
     except Doubt as doubt:
         yield finding("cannot tell", place, doubt)
     except ODD as error:

@@ -1,6 +1,7 @@
 """How a check asks the API, and what it does where nobody can tell.
 
-A Service is asked through the API server's own proxy, so that a laptop needs no way to it but the API's.
+A Service is asked through the API server's own proxy, so that a laptop needs no way to it but the API's. That proxy
+leads to pods alone (measured): a Service without a selector is asked at the address behind it, from where this runs.
 """
 
 import json
@@ -46,6 +47,10 @@ class Doubt(Exception):
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(found)
         self.found, self.remedy = found, remedy
+
+
+class Unreleased(Doubt):
+    """Nothing was released to an environment, and nothing of it is there: there is nothing to check."""
 
 
 def path(group: str, plural: str, namespace: str = "", name: str = "", **query: str) -> str:
@@ -104,23 +109,55 @@ class Service:
         """Ask the Service.
 
         Raises:
-            Doubt: what answered was not the Service itself: nobody may ask, or the API server does not reach it.
+            Doubt: what answered was not the Service itself: nobody may ask, or nobody reaches it.
             Refused: the Service answered, and not with 200.
 
         """
         inside = f"{self.prefix}/{where}".lstrip("/") + (f"?{urlencode(query)}" if query else "")
+        outside = self._outside(world)
         name = f"{self.scheme}:{self.name}:{self.port}"
-        at_api = path(CORE, "services", self.namespace, f"{name}/proxy/{inside}")
-        answer = world.ask(at_api)
+        answer = world.ask(f"{outside}/{inside}" if outside else
+                           path(CORE, "services", self.namespace, f"{name}/proxy/{inside}"))  # fmt: skip
         if answer.status == 200:
             return answer.body
-        by_api = at(answer.body, "kind") == "Status"  # the API server's own words
+        if outside and not answer.status:
+            what = f"{self.label} leads out of the cluster, to {outside}, which does not answer from here"
+            raise Doubt(what, f"Look from where it can be reached: `curl {outside}{self.prefix}/{where}`.")
+        by_api = not outside and at(answer.body, "kind") == "Status"  # the API server's own words
         if answer.status in (401, 403) and by_api:
             raise Doubt(f"you may not ask {self.label} through the API server (services/proxy)", RIGHTS)
         if not answer.status or by_api:
             said = at(answer.body, "message") or "no answer in time"
             raise Doubt(f"the API server does not reach {self.label}: {_line(said)}", self.forward(where))
         raise Refused(f"{answer.status} {_line(answer.body)}")
+
+    def live(self, world: World) -> Object | None:
+        """The Service as it is, None where it is not there; `one` has the errors."""
+        return one(world, path(CORE, "services", self.namespace, self.name))
+
+    def ready(self, world: World) -> list[tuple[str, Object]]:
+        """The addresses behind it that are ready, each with its slice; `one` has the errors."""
+        chosen = f"kubernetes.io/service-name={self.name}"
+        return [
+            (address, piece)
+            for piece in many(world, path(SLICES, "endpointslices", self.namespace, labelSelector=chosen))
+            for each in piece.get("endpoints") or ()
+            if at(each, "conditions", "ready") is not False
+            for address in each.get("addresses") or ()
+        ]
+
+    def _outside(self, world: World) -> str | None:
+        """Where it leads, if not to pods that a selector finds; None where it does, or where nobody can say."""
+        live = self.live(world)
+        if live is None or at(live, "spec", "selector"):
+            return None
+        port: Object = next((each for each in at(live, "spec", "ports") or () if each.get("port") == self.port), {})
+        for address, piece in self.ready(world):
+            for each in piece.get("ports") or ():
+                if (each.get("name") or "") == (port.get("name") or ""):
+                    host = f"[{address}]" if ":" in address else address
+                    return f"{self.scheme}://{host}:{each.get('port')}"
+        return None
 
     def forward(self, where: str) -> str:
         """Say how a person asks it without the API server's proxy, which a NetworkPolicy may keep out."""

@@ -15,6 +15,7 @@ from slipway.doctor.asking import (
     Doubt,
     Fault,
     Fine,
+    Unreleased,
     label,
     listed,
     named,
@@ -34,6 +35,7 @@ def rollout_of(world: World, wanted: Wanted) -> Object:
     """The Rollout of an environment.
 
     Raises:
+        Unreleased: there is none, and main has released none.
         Doubt: there is none, or it cannot be read.
 
     """
@@ -41,7 +43,7 @@ def rollout_of(world: World, wanted: Wanted) -> Object:
     if found is None:
         what = f"there is no Rollout {wanted.rollout} in {wanted.namespace}"
         if wanted.image is None:
-            raise Doubt(f"{what}, for nothing was released to {wanted.name} yet", "Release, then look again.")
+            raise Unreleased(f"nothing was released to {wanted.name} yet", "Release, then look again.")
         raise Doubt(what, _synced(wanted))
     if not isinstance(found.get("spec"), Mapping):
         raise Doubt("what the API answers is no Rollout", AGAIN)
@@ -212,10 +214,7 @@ def _apart(found: Object, wanted: Wanted, stable: str, canary: str) -> Iterator[
     names, status = _services(found), found["status"]
     if stable == canary:
         if not at(status, "canary", "weights", "canary", "weight"):
-            raise Doubt(
-                f"the canary of {wanted.name} gets no traffic yet, and its Service still selects stable",
-                "Look again when its pods are available.",
-            )
+            return
         what = f"it selects stable ({stable}) while the canary has a weight: nobody meets the canary"
         mend = f"`kubectl argo rollouts abort {wanted.rollout} -n {wanted.namespace}`, and mend who writes the Service."
         yield Fault(named("Service", wanted.namespace, names["canary"]), what, mend)

@@ -11,7 +11,7 @@ from slipway.canary.settings import fill
 from slipway.doctor.asking import Checking, Doubt, Fault, Fine, Refused, listed
 from slipway.doctor.canary import rollout_of
 from slipway.doctor.records import Wanted, World
-from slipway.doctor.services import prometheus_of
+from slipway.doctor.services import prometheus_of, reached
 from slipway.errors import Broken
 
 TARGETS = "Look at Prometheus' page of targets, and at its scrape job for the router."
@@ -21,9 +21,10 @@ Samples = Sequence[Mapping[str, Any]]
 
 def prometheus(world: World) -> Checking:
     """It answers the API that the judge asks, at the address that the judge was given."""
-    yield from ()  # it answers, or nobody can tell
-    _ask(world, world.environments[0], "time()")
-    return Fine(prometheus_of(world, world.environments[0]).label)
+    service = prometheus_of(world, world.environments[0])
+    if (yield from reached(world, service)) or at(service.live(world), "spec", "type") == "ExternalName":
+        _ask(world, world.environments[0], "time()")
+    return Fine(service.label)
 
 
 def scraped(world: World) -> Checking:

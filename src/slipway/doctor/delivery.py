@@ -3,26 +3,56 @@
 from collections.abc import Iterator
 
 from slipway.canary.facts import at
-from slipway.doctor.asking import ARGO, BATCH, CORE, TRAEFIK, Checking, Doubt, Fault, Fine, label, listed, many, path
+from slipway.doctor.asking import (
+    ARGO,
+    BATCH,
+    CORE,
+    TRAEFIK,
+    Checking,
+    Doubt,
+    Fault,
+    Fine,
+    Unreleased,
+    label,
+    listed,
+    many,
+    path,
+)
 from slipway.doctor.canary import deployment_of, rollout_of
 from slipway.doctor.records import Object, Wanted, World
+from slipway.doctor.services import relay_of
 
 WEIGHTS = ".spec.weighted.services[].weight"
+PLATFORM = "k8s/rendered/platform"
 ARGO_CD = "argocd.argoproj.io/"
 WAITING = {"Sync", "PostSync"}  # hooks of these phases come after the Rollout, and wait until its canary has ended
 
 
+def platform(world: World) -> Checking:
+    """It brings judge, relay, and the policy that canaries are held to."""
+    found = _brings(world, relay_of(world).namespace, PLATFORM)
+    done = yield from _brought(found, PLATFORM, "`kubectl apply -f argocd/platform`")
+    health = at(found, "status", "health", "status")
+    if found is not None and health != "Healthy":
+        why = at(found, "status", "health", "message") or "a part of it is not well"
+        remedy = f"`argocd app get {found['metadata']['name']}` says which; the checks judge and relay say more."
+        yield Fault(label(found), f"it is {health or 'not looked at yet'}: {why}", remedy)
+    return done
+
+
 def application(world: World, wanted: Wanted) -> Checking:
     """It brings `k8s/rendered/<environment>` of main, and has done so."""
-    found = _find(world, wanted)
+    return (yield from _brought(_find(world, wanted), f"k8s/rendered/{wanted.name}", _apply(wanted)))
+
+
+def _brought(found: Object | None, folder: str, apply: str) -> Checking:
     if found is None:
-        where = f"{wanted.namespace} Application"
-        yield Fault(where, "no Application of Argo CD brings anything here", f"{_apply(wanted)}.")
+        yield Fault("Argo CD", f"no Application brings {folder}", f"{apply}.")
         return Fine("")
-    for field, right in (("path", f"k8s/rendered/{wanted.name}"), ("targetRevision", "main")):
+    for field, right in (("path", folder), ("targetRevision", "main")):
         seen = at(found, "spec", "source", field)
         if seen != right:
-            yield Fault(label(found), f"spec.source.{field} is {seen}, not {right}", f"{_apply(wanted)}.")
+            yield Fault(label(found), f"spec.source.{field} is {seen}, not {right}", f"{apply}.")
     status, revision = at(found, "status", "sync", "status"), str(at(found, "status", "sync", "revision"))
     if status != "Synced":
         why = at(found, "status", "conditions", 0, "message") or at(found, "status", "operationState", "message")
@@ -78,7 +108,10 @@ def waves(world: World, wanted: Wanted) -> Checking:
 
 def image(world: World, wanted: Wanted) -> Checking:
     """The cluster runs what Git says: an image that somebody has put there by hand is in no record."""
-    found = deployment_of(world, rollout_of(world, wanted), wanted)
+    try:
+        found = deployment_of(world, rollout_of(world, wanted), wanted)
+    except Unreleased as nothing:
+        return Fine(nothing.found)
     live = at(found, "spec", "template", "spec", "containers", 0, "image")
     if wanted.image is None:
         raise Doubt(f"main has released nothing to {wanted.name}, and {live} runs", "Release it: `slipway release`.")
@@ -94,13 +127,17 @@ def image(world: World, wanted: Wanted) -> Checking:
 
 
 def _find(world: World, wanted: Wanted) -> Object | None:
-    """The Application that brings an environment: by its folder, else by its namespace."""
+    return _brings(world, wanted.namespace, f"k8s/rendered/{wanted.name}")
+
+
+def _brings(world: World, namespace: str, folder: str) -> Object | None:
+    """The Application that brings something to a namespace: the one of the folder, else any."""
     there = [
         {"kind": "Application", **each}
         for each in many(world, path(ARGO, "applications"))
-        if at(each, "spec", "destination", "namespace") == wanted.namespace
+        if at(each, "spec", "destination", "namespace") == namespace
     ]
-    exact = [each for each in there if at(each, "spec", "source", "path") == f"k8s/rendered/{wanted.name}"]
+    exact = [each for each in there if at(each, "spec", "source", "path") == folder]
     return next(iter((*exact, *there)), None)
 
 

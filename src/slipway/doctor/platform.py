@@ -84,18 +84,34 @@ def buckets(world: World) -> Checking:
 
 def notifications(world: World) -> Checking:
     """By it the relay hears of an end at once; without it at its next look only."""
-    told = world.notifications
-    namespace, name = str(at(told, "metadata", "namespace")), str(at(told, "metadata", "name"))
-    live = one(world, path(CORE, "configmaps", namespace, name))
-    where, mend = asking.named("ConfigMap", namespace, name), "`kubectl apply -f argocd/notifications.yaml`"
+    where, live, other = _compared(world, world.notifications)
+    mend = "`kubectl apply -f argocd/notifications.yaml`"
     if live is None:
         yield Fault(where, "it is not there", f"{mend}.")
-        return Fine("")
-    wanted: Mapping[str, str] = told.get("data") or {}
-    other = [key for key, text in wanted.items() if at(live, "data", key) != text]
-    if other:
+    elif other:
         yield Fault(where, f"{listed(other)}: not as argocd/notifications.yaml of main has it", f"{mend}.")
     return Fine("as argocd/notifications.yaml has it")
+
+
+def analysis_health(world: World) -> Checking:
+    """By it Argo CD shows the judge's reason; nothing depends on it, so a cluster without it is well."""
+    yield from ()
+    where, live, other = _compared(world, world.health)
+    if other and at(live, "metadata", "name") is None:
+        raise Doubt(f"there is no {where}", f"Install Argo CD, if it is not there: {INSTALL}")
+    if other:
+        mend = "`kubectl -n argocd patch configmap argocd-cm --patch-file argocd/health.yaml`"
+        return Fine(f"{where} is not as main has it: Argo CD does not say why an analysis ended", f"{mend}.")
+    return Fine("Argo CD says why an analysis ended")
+
+
+def _compared(world: World, told: Object) -> tuple[str, Object | None, list[str]]:
+    """A ConfigMap that main tells, as it is, and its keys that are otherwise."""
+    namespace, name = str(at(told, "metadata", "namespace")), str(at(told, "metadata", "name"))
+    live = one(world, path(CORE, "configmaps", namespace, name))
+    wanted: Mapping[str, str] = told.get("data") or {}
+    other = [key for key, text in wanted.items() if at(live, "data", key) != text]
+    return asking.named("ConfigMap", namespace, name), live, other
 
 
 def workloads(world: World) -> Iterator[Object]:

@@ -70,6 +70,7 @@ class World(_Frozen, frozen=True, kw_only=True):
     now: float
     settings: Settings  # rollouts/judge.yaml
     notifications: Object  # argocd/notifications.yaml
+    health: Object  # argocd/health.yaml
     let_in: frozenset[str]  # namespaces that may reach the pods: the router's is one of them
     environments: tuple[Wanted, ...]
     answers: Mapping[str, Answer]

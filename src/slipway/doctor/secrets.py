@@ -14,6 +14,7 @@ from slipway.doctor.services import relay_of
 
 SECRET, RELAY_SECRET, TOKEN = "argo-rollouts-notification-secret", "relay", "relay-token"
 LEDGER_KEYS = ("url", "keys", "credentials")
+STARTING = {"PodInitializing", "ContainerCreating"}  # what ends it, if it lasts, is the Rollout's progressDeadlineAbort
 EXPIRES = 14 * 86400.0  # seconds: so long before its end a certificate is told of
 
 
@@ -79,13 +80,17 @@ def shipper(world: World, wanted: Wanted) -> Checking:
     if not pods:
         yield Fault(named("Deployment", wanted.namespace, live["metadata"]["name"]), "no pod of it is there",
                     f"`kubectl -n {wanted.namespace} describe rollout {wanted.rollout}` says why.")  # fmt: skip
+    start = 0
     for pod in pods:
         states = at(pod, "status", "initContainerStatuses") or ()
-        running = any(each.get("name") == "shipper" and at(each, "state", "running") is not None for each in states)
-        if not running:
-            name = pod["metadata"]["name"]
-            yield Fault(named("Pod", wanted.namespace, name), "its shipper does not run", logs.format(name))
-    return Fine(f"runs in {len(pods)} pods")
+        state = next((each.get("state") for each in states if each.get("name") == "shipper"), None)
+        if not states or at(state, "waiting", "reason") in STARTING:
+            start += 1
+        elif at(state, "running") is None:
+            name, why = pod["metadata"]["name"], at(state, "waiting", "reason")
+            what = "its shipper does not run" + (f": {why}" if why else "")
+            yield Fault(named("Pod", wanted.namespace, name), what, logs.format(name))
+    return Fine(f"runs in {len(pods) - start} pods" + (f", {start} are starting" if start else ""))
 
 
 def certificates(world: World, wanted: Wanted) -> Checking:

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import yaml
 
-from slipway.canary import query
+from slipway.canary import query, settings
 from slipway.canary.facts import at
 from slipway.doctor import asking
-from slipway.doctor.asking import CORE, SLICES, Checking, Doubt, Fault, Fine, Refused, Service, listed, many, one, path
+from slipway.doctor.asking import CORE, Checking, Doubt, Fault, Fine, Refused, Service, listed, named, one, path
 from slipway.doctor.canary import in_flight, rollout_of, template_of
 from slipway.doctor.platform import arguments, containers, workloads
 from slipway.doctor.records import Object, Wanted, World
+from slipway.errors import Broken
 
 SILENT = 300.0  # seconds that a source of the relay may be behind its last turn
-RESTING = "no canary under way"  # as `canary.facts` says it
+RESTING = ("no canary under way", "has no analysis of")  # as `canary.facts` says it, also when a canary begins
 VALUES = {0.0, 1.0, *query.CAUSES}
 INSTALL = "docs/deployment.md says how it is installed"
 
@@ -46,6 +47,28 @@ def judge(world: World) -> Checking:
             scale = f"kubectl -n {service.namespace} scale deployment {service.name} --replicas=2"
             remark = f"While it restarts nobody judges: `{scale}`."
     return Fine(listed(seen), remark)
+
+
+def judge_policy(world: World) -> Checking:
+    """It judges by what main says: by the ConfigMap that its pods mount, which has another name for another policy."""
+    seen, main = "", "rollouts/judge.yaml of main"
+    for service in {judge_of(wanted).label: judge_of(wanted) for wanted in world.environments}.values():
+        for workload in judges(world, service):
+            name, key = _mounted(workload)
+            where = named("ConfigMap", service.namespace, name)
+            live = one(world, path(CORE, "configmaps", service.namespace, name))
+            try:
+                same = settings.parse(yaml.safe_load(str(at(live, "data", key))), key) == world.settings
+            except (Broken, yaml.YAMLError):
+                same = False
+            if not same:
+                what = "it is not there" if live is None else f"its {key} is not {main}: canaries are held to another"
+                mend = "Let Argo CD apply k8s/rendered/platform, after `slipway manifests render`: the check platform."
+                yield Fault(where, what, mend)
+            seen = name
+    if not seen:
+        raise Doubt("no workload runs behind the judge's Service", f"Install it: {INSTALL}.")
+    return Fine(f"{seen} is {main}")
 
 
 def relay(world: World) -> Checking:
@@ -127,7 +150,7 @@ def judge_sources(world: World, wanted: Wanted) -> Checking:
         "ledger": f"Look at the database, and at what --ledger names: {_logs(service)}",
     }
     for reason, remedy in remedies.items():
-        if reason in held and RESTING not in held[reason]:
+        if reason in held and not any(words in held[reason] for words in RESTING):
             yield Fault(service.label, f"of {wanted.name} it says: {held[reason]}", remedy)
     if in_flight(found):
         return Fine(str(at(answer, "detail") or "reads all its sources"))
@@ -136,7 +159,7 @@ def judge_sources(world: World, wanted: Wanted) -> Checking:
 
 def judges(world: World, service: Service) -> list[Object]:
     """The workloads whose pods a Service selects."""
-    live = one(world, path(CORE, "services", service.namespace, service.name))
+    live = service.live(world)
     wanted: Mapping[str, str] = at(live, "spec", "selector") or {}
     return [
         each
@@ -164,32 +187,46 @@ def prometheus_of(world: World, wanted: Wanted) -> Service:
     )
 
 
-def _alive(world: World, service: Service) -> Generator[Fault, None, int]:
-    """See that a Service has ready pods, and that one answers /healthz; returns how many."""
-    slices = many(
-        world,
-        path(
-            SLICES,
-            "endpointslices",
-            service.namespace,
-            labelSelector=f"kubernetes.io/service-name={service.name}",
-        ),
-    )
-    ready = sum(
-        at(each, "conditions", "ready") is not False
-        for one_slice in slices
-        for each in one_slice.get("endpoints") or ()
-    )
-    if not ready:
-        there = one(world, path(CORE, "services", service.namespace, service.name)) is not None
-        what = "no pod behind it is ready" if there else "it is not there"
-        yield Fault(service.label, what, _logs(service) if there else f"Install it: {INSTALL}.")
-        return 0
-    try:
-        service.get(world, "healthz")
-    except Refused as said:
-        yield Fault(service.label, f"/healthz says {said}", _logs(service))
+def reached(world: World, service: Service) -> Generator[Fault, None, int]:
+    """See that something ready is behind a Service; returns how many."""
+    live, ready = service.live(world), len(service.ready(world))
+    if live is None:
+        yield Fault(service.label, "it is not there", f"Install it: {INSTALL}.")
+    elif not ready and at(live, "spec", "selector"):
+        yield Fault(service.label, "no pod behind it is ready", _logs(service))
+    elif not ready and at(live, "spec", "type") != "ExternalName":  # that one is a name only
+        what = "it has no selector, and no ready address in an EndpointSlice"
+        mend = f"Name the address there, or a selector: `kubectl -n {service.namespace} get endpointslices` shows them."
+        yield Fault(service.label, what, mend)
     return ready
+
+
+def _alive(world: World, service: Service) -> Generator[Fault, None, int]:
+    """See that it is reached, and answers /healthz; returns how many pods it has."""
+    if ready := (yield from reached(world, service)):
+        try:
+            service.get(world, "healthz")
+        except Refused as said:
+            yield Fault(service.label, f"/healthz says {said}", _logs(service))
+    return ready
+
+
+def _mounted(workload: Object) -> tuple[str, str]:
+    """The ConfigMap, and its key, that a judge reads its policy from.
+
+    Raises:
+        Doubt: it is started with another file, or without one.
+
+    """
+    pod = at(workload, "spec", "template", "spec")
+    for container in containers(workload):
+        folder, _, key = (_option(arguments(container), "--policy") or "").rpartition("/")
+        mounts = {each.get("mountPath"): each.get("name") for each in container.get("volumeMounts") or ()}
+        for volume in at(pod, "volumes") or ():
+            if folder in mounts and volume.get("name") == mounts[folder] and (name := at(volume, "configMap", "name")):
+                return str(name), key
+    what = f"{asking.label(workload)} takes its policy from no ConfigMap"
+    raise Doubt(what, "Compare what --policy names with rollouts/judge.yaml of main.")
 
 
 def _service(address: str, namespace: str) -> Service:

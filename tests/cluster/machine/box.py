@@ -50,6 +50,8 @@ class Box:
         """
         if self.pid() is not None:
             raise Broken(f"the cluster of {self.place.root} is up already", "make cluster-down ends it.")
+        if other := network.owner():
+            raise Broken(f"another cluster is up, in {other}", f"SLIPWAY_CLUSTER={other} make cluster-down ends it.")
         if os.geteuid() != 0:
             raise Broken("namespaces, cgroups and containers need root on Linux", "Run it as root.")
         if len(str(self.place.root)) > LONGEST:
@@ -87,7 +89,7 @@ class Box:
         first = psutil.Process(process.pid).children()[0]
         self._holder.write_text(json.dumps({"pid": first.pid, "created": first.create_time()}))
         _make_cgroups()
-        network.connect(first.pid, self.enter)
+        network.connect(first.pid, str(self.place.root), self.enter)
 
     def pid(self) -> int | None:
         """Say which process of this machine holds the namespaces, if one does."""
@@ -132,8 +134,9 @@ class Box:
         """
         if (pid := self.pid()) is not None:
             os.kill(pid, signal.SIGKILL)
-        _remove_cgroups()
-        network.disconnect()
+        if network.owner() in (None, str(self.place.root)):  # else they are another cluster's
+            _remove_cgroups()
+            network.disconnect()
         deadline = time.monotonic() + ENDED_SECONDS
         while self.pid() is not None:
             if time.monotonic() > deadline:

@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.cluster.machine.box import Box
 from tests.cluster.machine.fork import Fork
 from tests.cluster.machine.kubernetes import Kubectl, wait
 from tests.cluster.machine.programs import ROOT
+
+from slipway.adapters import layout
 
 HOSTNAME, NAMESPACE = "flights.example.com", "flights-production"
 Told = Callable[[str], None]
@@ -46,12 +49,13 @@ class Cluster:
         told("the node is ready")
         registry.start(box, kept / "registry")
         platform.install(box.place, found)
-        told("names, Traefik, Argo Rollouts and Argo CD are ready")
         outside.ready(box.place)
         fork.make(base.lock(box.place))
         told("the fork is pushed, and its images")
         cluster = cls(box, found, kubectl, fork)
         delivery.prepare(box, fork, kubectl)
+        platform.ready(kubectl)
+        told("names, Traefik, Argo Rollouts and Argo CD are ready")
         for name in ("judge", "relay"):
             wait(lambda name=name: cluster.object("deployment", name, "slipway"), name, box.place)
             kubectl.run("--namespace=slipway", "rollout", "status", f"deployment/{name}", "--timeout=180s")
@@ -62,7 +66,8 @@ class Cluster:
         """Train, release and serve the first model; returns its version."""
         self.fork.train()
         told("the first model is trained")
-        version = self.fork.release("--first")
+        self.fork.decide("--first")
+        version = self.fork.release()
         told(f"{version} is released")
         self.until_promoted(version)
         told(f"{version} serves, and Git says so")
@@ -87,3 +92,17 @@ class Cluster:
     def object(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
         """Read an object of the API."""
         return dict(json.loads(self.kubectl.run("--namespace", namespace, "get", kind, name, "--output=json")))
+
+    @contextmanager
+    def tampered(self, version: str) -> Iterator[None]:
+        """Have another byte in a release's own layer, where the registry keeps it, until the block ends."""
+        image, _ = layout.read(self.fork.root / "build/images" / version)
+        digest = image.layers[-1].digest.removeprefix("sha256:")
+        blob = self.fork.kept / "registry/docker/registry/v2/blobs/sha256" / digest[:2] / digest / "data"
+        before = blob.read_bytes()
+        middle = len(before) // 2
+        blob.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+        try:
+            yield
+        finally:
+            blob.write_bytes(before)

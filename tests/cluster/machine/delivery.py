@@ -40,6 +40,7 @@ def prepare(box: Box, fork: Fork, kubectl: Kubectl) -> None:
     argocd = fork.root / "argocd"
     for name in ("notifications", "project", "platform/project", "platform/application", "staging", "production"):
         kubectl.apply(argocd / f"{name}.yaml")
+    kubectl.run("--namespace=argocd", "patch", "configmap", "argocd-cm", f"--patch-file={argocd / 'health.yaml'}")
 
 
 def credential(place: Place) -> str:

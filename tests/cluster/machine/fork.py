@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.cluster.machine.programs import ROOT
 
 from slipway import digests
 from slipway.commands import platform_image, runtime
+from slipway.demo import Step
 from slipway.errors import Broken
 from slipway.records import RuntimeLock
 
@@ -24,15 +26,24 @@ RUNTIME, RELEASES, PLATFORM = (
     f"{registry.HOST}/{name}" for name in ("flights/runtime", "example/flights", "example/slipway")
 )
 UPSTREAM = "https://github.com/example/slipway.git"
-TRAFFIC = 150  # requests a second
-CHANGES = {
-    "k8s/overlays/production/kustomization.yaml": (
+TRAFFIC = 300  # requests a second
+ENVIRONMENT = "../../../tests/cluster/environment"
+STAGING, REPLAY = "k8s/overlays/staging/kustomization.yaml", "k8s/platform/staging/replay.yaml"
+CHANGES = (  # file, what stands there once, and what stands there in a fork
+    (
+        "k8s/overlays/production/kustomization.yaml",
         "namespace: flights-production\n",
-        "namespace: flights-production\ncomponents: [../../../tests/cluster/environment]\n",
+        f"namespace: flights-production\ncomponents: [{ENVIRONMENT}, {ENVIRONMENT}/production]\n",
     ),
-    "rollouts/judge.yaml": ("production: 20", f"production: {TRAFFIC}"),
-}
-QUICK = {"grid: 10 ": "grid: 2 ", "scrape: 5 ": "scrape: 1 "}  # of rollouts/judge.yaml: as Prometheus scrapes here
+    (STAGING, "namespace: flights-staging\n", f"namespace: flights-staging\ncomponents: [{ENVIRONMENT}]\n"),
+    (STAGING, "interval, value: 10s", "interval, value: 3s"),
+    (STAGING, "count, value: 366", "count, value: 1206"),
+    (STAGING, "inconclusiveLimit, value: 366", "inconclusiveLimit, value: 1206"),
+    (REPLAY, "replicas: 1\n", "replicas: 0\n"),  # until a scenario asks for it: the cores are two
+    ("rollouts/judge.yaml", "production: 20", f"production: {TRAFFIC}"),
+)
+# Of rollouts/judge.yaml: as Prometheus scrapes here, and as the router takes up a weight. No margin, no probability.
+QUICK = {"grid: 10 ": "grace: 10\n  grid: 2 ", "scrape: 5 ": "scrape: 1 "}
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Fork:
     def make(self, ground: RuntimeLock) -> None:
         """Copy the working tree, change what a fork changes, build its images on the base `ground`, and push it."""
         _copy(self.root)
-        for name, (before, after) in CHANGES.items():
+        for name, before, after in CHANGES:
             self.change(name, before, after)
         for before, after in QUICK.items():
             self.change("rollouts/judge.yaml", before, after)
@@ -76,6 +87,10 @@ class Fork:
             self.run("git", *command.split())
         self.run("git", "remote", "add", "origin", outside.pushed(self.place))
         self.run("git", "push", "--quiet", "--set-upstream", "origin", "main")
+        # In place of the remote that the repository has in itself: what arrives is sent there, and no commit of it.
+        shutil.copytree(self.root / "sample-remote", self.place.state / "remote")
+        remote = self.root / ".dvc/config.local"
+        remote.write_text(f"['remote \"sample\"']\n    url = {self.place.state / 'remote'}\n")
         self.run("dvc", "pull", "--quiet", "data.dvc", "replay.dvc")
 
     def change(self, name: str, before: str, after: str) -> None:
@@ -92,7 +107,7 @@ class Fork:
         path.write_text(text.replace(before, after))
 
     def run(self, *command: str, ends: int = 0) -> str:
-        """Run a command in the checkout; return what it printed.
+        """Run a command in the checkout; return what it printed, of a refusal in one line what it said.
 
         Raises:
             Broken: it ended otherwise than with `ends`.
@@ -106,7 +121,7 @@ class Fork:
         if done.returncode != ends:
             said = (done.stdout + done.stderr).strip()[-3000:]
             raise Broken(f"`{' '.join(command)}` ended with {done.returncode}: {said}", f"Look into {self.root}.")
-        return done.stdout
+        return " ".join((done.stdout + done.stderr).split()) if ends else done.stdout
 
     def commit(self, message: str) -> None:
         """Commit all that changed, and push it to main."""
@@ -120,14 +135,31 @@ class Fork:
         if self.run("git", "status", "--porcelain"):
             self.commit("Record what the pipeline computed")
 
-    def release(self, *gate: str) -> str:
-        """Decide about the trained model, package, sign, register, push and release it; returns its version."""
-        self.run("slipway", "gate", *gate)
+    def play(self, *steps: Step) -> None:
+        """Run steps of the demo's story."""
+        for step in steps:
+            self.run(*shlex.split(step.command))
+
+    def decide(self, *options: str) -> None:
+        """Have the gate decide about the trained model."""
+        self.run("slipway", "gate", *options)
+
+    def package(self) -> str:
+        """Package, sign and register the model that the gate has let in; returns the version."""
         made: str = json.loads(self.run("slipway", "package", "--json"))["bundle"]["version"]
         self.run("slipway", "sign", "--root", str(self.root))
         self.run("slipway", "register")
-        self.run("slipway", "push", f"build/images/{made}", "--to", RELEASES)
-        self.run("slipway", "release")
+        return made
+
+    def push(self, version: str) -> None:
+        """Bring a packaged image to the registry."""
+        self.run("slipway", "push", f"build/images/{version}", "--to", RELEASES)
+
+    def release(self, *options: str) -> str:
+        """Do all that a release takes; returns its version."""
+        made = self.package()
+        self.push(made)
+        self.run("slipway", "release", *options)
         return made
 
     def pull(self) -> None:

@@ -6,6 +6,7 @@ reaches the node's address and no other; it forwards nothing.
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.cluster.machine.place import HOST, NODE, PODS, PREFIX, SERVICES
 
@@ -14,8 +15,8 @@ from slipway.errors import Broken
 OURS, THEIRS, BRIDGE = "slipway0", "node0", "services0"
 
 
-def connect(pid: int, enter: Callable[..., list[str]]) -> None:
-    """Plug the cable into the network of process `pid`, and give that network its addresses.
+def connect(pid: int, owner: str, enter: Callable[..., list[str]]) -> None:
+    """Plug the cable into the network of process `pid`, and give that network its addresses; `owner` stands on it.
 
     Raises:
         Broken: another cluster has the cable, or the kernel refuses.
@@ -23,7 +24,7 @@ def connect(pid: int, enter: Callable[..., list[str]]) -> None:
     """
     _run("ip", "link", "add", OURS, "type", "veth", "peer", "name", THEIRS, "netns", str(pid))
     _run("ip", "address", "add", f"{HOST}/{PREFIX}", "dev", OURS)
-    _run("ip", "link", "set", OURS, "up")
+    _run("ip", "link", "set", OURS, "alias", owner, "up")
     inside = (
         "ip link set lo up",
         f"ip address add {NODE}/{PREFIX} dev {THEIRS}",
@@ -37,6 +38,14 @@ def connect(pid: int, enter: Callable[..., list[str]]) -> None:
     )
     for line in inside:
         _run(*enter(*line.split()))
+
+
+def owner() -> str | None:
+    """Say whose cable is plugged in, if one is."""
+    try:
+        return Path(f"/sys/class/net/{OURS}/ifalias").read_text().strip()
+    except OSError:
+        return None
 
 
 def disconnect() -> None:

@@ -3,7 +3,6 @@
 Each is a process at the node's address; `platform/outside.yaml` gives them the names of Services.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +22,7 @@ GIT, MLFLOW, PROMETHEUS, POSTGRES = 3000, 5001, 9090, 5432
 REPOSITORY = f"http://{NODE}:{GIT}/slipway.git"
 MODELS = f"http://{NODE}:{MLFLOW}"
 OWNER, READER = "flights", "judge"  # of the database: the service writes, the judge only reads
+RUN = "/run/slipway-postgres"
 SCRAPED = {"traefik": f"{NODE}:9100"}
 TRUSTED = (
     "".join(f"host all all {net} scram-sha-256\n" for net in (f"{NETWORK}/{PREFIX}", PODS)) + "local all all peer\n"
@@ -35,10 +35,11 @@ def start(box: Box) -> None:
     place.secrets.mkdir(mode=0o700, exist_ok=True)
     for name in ("git", OWNER, READER):
         (place.secrets / name).write_text(token_hex(24))
-    _git(box)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(repository(place))], check=True)
+    git(box)
     _mlflow(box)
-    _prometheus(box)
-    _postgres(box)
+    prometheus(box)
+    _make_postgres(box)
 
 
 def ready(place: Place) -> None:
@@ -68,12 +69,11 @@ def repository(place: Place) -> Path:
     return place.state / "git" / "slipway.git"
 
 
-def _git(box: Box) -> None:
-    bare = repository(box.place)
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare)], check=True)
-    program = Path(__file__).with_name("git_server.py")
+def git(box: Box) -> None:
+    """Start the Git server on the repositories that are there."""
+    program, folder = Path(__file__).with_name("git_server.py"), repository(box.place).parent
     password = box.place.secrets / "git"
-    box.start("git", [sys.executable, str(program), str(bare.parent), NODE, str(GIT), str(password)])
+    box.start("git", [sys.executable, str(program), str(folder), NODE, str(GIT), str(password)])
 
 
 def _mlflow(box: Box) -> None:
@@ -88,7 +88,8 @@ def _mlflow(box: Box) -> None:
     )
 
 
-def _prometheus(box: Box) -> None:
+def prometheus(box: Box) -> None:
+    """Start Prometheus on the samples that it has."""
     path, folder = box.place.config / "prometheus.yaml", box.place.state / "prometheus"
     jobs = [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in SCRAPED.items()]
     path.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
@@ -96,22 +97,25 @@ def _prometheus(box: Box) -> None:
     box.start("prometheus", ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={folder}", heard])
 
 
-def _postgres(box: Box) -> None:
-    """Debian's, as its own user: it refuses root."""
-    folder = box.place.state / "postgres"
-    folder.mkdir()
-    shutil.chown(folder, "postgres", "postgres")
-    data, here = str(folder / "data"), ("-h", str(folder))
-    _run(box, _postgresql("initdb", "-D", data, "--auth=peer", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"))
-    (folder / "data/pg_hba.conf").write_text(TRUSTED)
-    settings = {"listen_addresses": NODE, "port": POSTGRES, "unix_socket_directories": str(folder), "fsync": "off"}
+def postgres(box: Box) -> None:
+    """Start PostgreSQL on the data that it has, and wait until it answers."""
+    settings = {"listen_addresses": NODE, "port": POSTGRES, "unix_socket_directories": RUN, "fsync": "off"}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    box.start("postgres", _postgresql("postgres", "-D", data, *options))
-    wait(lambda: _run(box, _postgresql("pg_isready", *here)), "postgres", box.place)
+    box.start("postgres", _postgresql("postgres", "-D", f"{RUN}/data", *options))
+    wait(lambda: _run(box, _postgresql("pg_isready", "-h", RUN)), "postgres", box.place)
+
+
+def _make_postgres(box: Box) -> None:
+    """Debian's, as its own user: it refuses root. So its files lie where that user gets to, in the box's own /run."""
+    data = f"{RUN}/data"
+    _run(box, ["install", "--directory", "--owner=postgres", RUN])
+    _run(box, _postgresql("initdb", "-D", data, "--auth=peer", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"))
+    _run(box, ["tee", f"{data}/pg_hba.conf"], TRUSTED)
+    postgres(box)
     made = [f"CREATE ROLE {who} LOGIN PASSWORD '{_password(box.place, who)}';" for who in (OWNER, READER)]
     made += [f"CREATE DATABASE flights OWNER {OWNER};", "\\connect flights"]
     made += [f"SET ROLE {OWNER};", f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {READER};"]
-    _run(box, _postgresql("psql", *here, "--quiet", "--set=ON_ERROR_STOP=1"), "\n".join(made))
+    _run(box, _postgresql("psql", "-h", RUN, "--quiet", "--set=ON_ERROR_STOP=1"), "\n".join(made))
 
 
 def _postgresql(tool: str, *arguments: str) -> list[str]:
@@ -122,7 +126,7 @@ def _postgresql(tool: str, *arguments: str) -> list[str]:
 def _run(box: Box, command: list[str], given: str = "") -> bool:
     done = subprocess.run(box.enter(*command), input=given, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Broken(f"{command[4]} failed: {done.stderr.strip()}", f"Read {box.place.logs}.")
+        raise Broken(f"`{' '.join(command)}` failed: {done.stderr.strip()}", f"Read {box.place.logs}.")
     return True
 
 

@@ -36,10 +36,10 @@ WORKLOADS = (
 
 
 def install(place: Place, programs: Mapping[str, str]) -> None:
-    """Push the images, apply the manifests, and wait until all of it is ready.
+    """Push the images, and apply the manifests.
 
     Raises:
-        Broken: something is refused, or does not get ready.
+        Broken: something is refused.
 
     """
     for program, (name, tag) in IMAGES.items():
@@ -62,6 +62,15 @@ def install(place: Place, programs: Mapping[str, str]) -> None:
     kubectl.apply(_module("argocd") / "manifests/core-install.yaml", options=["--namespace=argocd"])
     # Nothing of ours uses sets of applications.
     kubectl.run("--namespace=argocd", "scale", "deployment/argocd-applicationset-controller", "--replicas=0")
+
+
+def ready(kubectl: Kubectl) -> None:
+    """Wait until all of it is ready.
+
+    Raises:
+        Broken: something does not get ready.
+
+    """
     for workload in WORKLOADS:
         namespace, _, name = workload.partition("/")
         kubectl.run("--namespace", namespace, "rollout", "status", name, "--timeout=180s")

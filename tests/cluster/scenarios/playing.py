@@ -1,15 +1,14 @@
 """Plays a scenario: a release goes in, and what came of it is collected from Git, the cluster and the clients."""
 
-import json
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster.machine import outside
-from tests.cluster.machine.cluster import Cluster
+from tests.cluster.machine.cluster import NAMESPACE, Cluster
 from tests.cluster.machine.kubernetes import wait
 from tests.cluster.scenarios.watching import Rollout, Watch
 from tests.cluster.traffic import Seen, Traffic
@@ -18,6 +17,7 @@ from challengers.releases import FAULTS, HOOK
 from slipway.errors import Broken
 
 ENDS = ("promoted", "reverted", "superseded", "restored")
+SETTLED = 1.0  # seconds after a weight was set, and before the next one, that are not counted as its
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class Ended:
     """How a release ended."""
 
     version: str
-    began: float
     event: dict[str, Any]  # Git's
-    weights: list[int]  # of the canary, in order
+    weights: list[int]  # of the canary, in order, but for 0
     seconds: dict[str, float]  # from one thing to another, by name
     clients: Seen  # from the release's commit until all was stable again
 
@@ -48,10 +47,9 @@ class Ended:
 
     def told(self) -> str:
         """One line for a person."""
-        took = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
-        asked = f"{self.clients.requests} requests, failed {self.clients.failures or 'none'}"
         how = f"{self.version} {self.kind}, cause {self.cause}, blame {self.blame}, weights {self.weights}"
-        return f"{how}; {took}; {asked}"
+        took = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
+        return f"{how}; {took}; {self.clients.requests} requests, failed {self.clients.failures or 'none'}"
 
 
 @dataclass
@@ -63,25 +61,11 @@ class Stage:
     traffic: Traffic
     stable: str  # the version of the recorded stable
 
-    def end_of(self, version: str) -> dict[str, Any] | None:
-        """The last of a release's events in production, if it is an end."""
-        events = [
-            one
-            for one in self.cluster.main(f"releases/{version}.json").get("events", ())
-            if one["environment"] == "production"
-        ]
-        return events[-1] if events and events[-1]["kind"] in ENDS else None
-
-    def now(self) -> Rollout:
-        """The Rollout as it was seen last."""
-        return self.watch.rollouts[-1]
-
-    def release(self, fault: str | None = None) -> tuple[str, float]:
+    def release(self, fault: str | None = None, *options: str) -> tuple[str, float]:
         """Release what is at hand, behind a fault if one is named; its version, and when its commit was pushed."""
-        fork = self.cluster.fork
-        fork.pull()
+        self.cluster.fork.pull()
         with self._behind(fault):
-            version = fork.release()
+            version = self.cluster.fork.release(*options)
         return version, time.time()
 
     @contextmanager
@@ -94,75 +78,143 @@ class Stage:
             shutil.copyfile(FAULTS, faults)
             service.write_text(before + HOOK.format(fault=fault))
             fork.commit(f"Serve behind {fault}")
-        yield
-        if fault:
-            service.write_text(before)
-            faults.unlink()
-            fork.commit("Serve as before")
+        try:
+            yield
+        finally:
+            if fault:
+                service.write_text(before)
+                faults.unlink()
+                fork.commit("Serve as before")
 
-    def end(self, version: str, began: float, seconds: float = 300) -> Ended:
+    def end(self, version: str, began: float, seconds: float = 400) -> Ended:
         """Wait until main says how the release ended, and the Rollout is whole again."""
         place = self.cluster.box.place
-        event = wait(lambda: self.end_of(version), f"the end of {version}", place, seconds)
+        event = wait(lambda: self.event(version), f"the end of {version}", place, seconds)
         recorded = time.time()
-        whole = wait(self.whole(began), "the Rollout", place, 60)
-        after = time.time()
+        whole = self.settle(began)
         self.cluster.fork.pull()
-        if event["kind"] == "promoted":
+        if event["kind"] in ("promoted", "restored"):
             self.stable = version
-        weights = self.watch.weights(began)
-        took = {}
-        new = next((one.hash for one in self.watch.pods if one.at > began), None)
-        with suppress(StopIteration):
-            took["commit -> pods starting"] = (
-                next(pod.at for pod in self.watch.pods if pod.at > began and pod.hash == new) - began
-            )
-        if aborted := self.watch.first(began, aborted=True):
-            took["abort -> revert in Git"] = recorded - aborted.at
-            took["revert -> all stable"] = whole - recorded
-            with suppress(StopIteration):
-                failed = next(run for run in self.watch.runs if run.at > began and run.phase in ("Failed", "Error"))
-                zero = next(one for one in self.watch.rollouts if one.at >= failed.at and one.weight == 0)
-                took["verdict -> weight 0"] = zero.at - failed.at
-        took["whole"] = after - began
-        return Ended(version, began, event, weights, took, self.traffic.seen(began, after))
+        took = {name: value for name, value in self._took(began, recorded, whole) if value is not None}
+        return Ended(version, event, self.watch.weights(began), took, self.traffic.seen(began, whole))
 
-    def whole(self, began: float) -> Callable[[], float | None]:
-        """Whether the Rollout is healthy on one template since then; says when that was seen first."""
+    def event(self, version: str) -> dict[str, Any] | None:
+        """The last of a release's events in production, if it is an end."""
+        every = self.cluster.main(f"releases/{version}.json").get("events", ())
+        mine = [one for one in every if one["environment"] == "production"]
+        return mine[-1] if mine and mine[-1]["kind"] in ENDS else None
 
-        def look() -> float | None:
-            last = self.now()
-            if last.at > began and last.phase == "Healthy" and last.canary == last.stable and not last.aborted:
-                return last.at
-            return None
+    def settle(self, since: float) -> float:
+        """Wait until the Rollout is healthy on one template again; says when that was seen."""
 
-        return look
+        def whole() -> float | None:
+            last = self.now
+            there = last.phase == "Healthy" and last.canary == last.stable and not last.aborted
+            return last.at if there and last.at > since and self.runs_stable() else None
 
-    def champion(self) -> str | None:
-        """The digest of the registry's champion."""
-        from slipway.adapters import mlflow
+        return float(wait(whole, "the Rollout", self.cluster.box.place, 90))
 
-        found = mlflow.champion(outside.MODELS)
-        return found.model_digest if found else None
+    def runs_stable(self) -> bool:
+        """Whether the Deployment asks for the recorded stable's image."""
+        stable = self.cluster.main("releases/stable.json")["environments"]["production"]
+        digest = self.cluster.main(f"releases/{stable}.json")["package"]["image_digest"]
+        return self.image().endswith(f"@{digest}")
 
-    def agree(self) -> None:
-        """See that Git, cluster and registry say the same.
+    def until(self, seconds: float = 120, **fields: object) -> Rollout:
+        """Wait until the Rollout is so."""
 
-        Raises:
-            Broken: they do not.
+        def look() -> Rollout | None:
+            return self.now if all(getattr(self.now, name) == value for name, value in fields.items()) else None
 
-        """
-        wait(
-            lambda: bool(self.cluster.fork.run("slipway", "status", "--cluster")) or True,
-            "agreement",
-            self.cluster.box.place,
-            60,
-        )
+        found = wait(look, f"the Rollout with {fields}", self.cluster.box.place, seconds)
+        assert isinstance(found, Rollout)
+        return found
+
+    @property
+    def now(self) -> Rollout:
+        """The Rollout as it was seen last."""
+        return self.watch.rollouts[-1]
 
     def image(self) -> str:
         """The image that the Deployment asks for."""
         found = self.cluster.object("deployment", "flights")
         return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def digest(self, version: str) -> str:
+        """The image of a release."""
+        return str(self.cluster.main(f"releases/{version}.json")["package"]["image_digest"])
+
+    def person(self, *verb: str) -> None:
+        """Somebody types `kubectl argo rollouts VERB`."""
+        program, place = self.cluster.programs["kubectl-argo-rollouts"], self.cluster.box.place
+        command = [program, *verb, f"--kubeconfig={place.kubeconfig}", f"--namespace={NAMESPACE}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Broken(f"kubectl argo rollouts {' '.join(verb)}: {done.stderr}", "Mend what it names.")
+
+    @contextmanager
+    def without(self, name: str, namespace: str = "slipway") -> Iterator[None]:
+        """Have a Deployment no pods until the block ends."""
+        replicas = self.cluster.object("deployment", name, namespace)["spec"]["replicas"]
+        kubectl = self.cluster.kubectl
+        with self._unhealed():
+            kubectl.run("--namespace", namespace, "scale", f"deployment/{name}", "--replicas=0")
+            gone = ("pod", f"--selector=app.kubernetes.io/name={name}", "--for=delete", "--timeout=60s")
+            kubectl.run("--namespace", namespace, "wait", *gone)
+            try:
+                yield
+            finally:
+                kubectl.run("--namespace", namespace, "scale", f"deployment/{name}", f"--replicas={replicas}")
+                kubectl.run("--namespace", namespace, "rollout", "status", f"deployment/{name}", "--timeout=120s")
+
+    @contextmanager
+    def _unhealed(self) -> Iterator[None]:
+        """Have Argo CD leave the platform as it is."""
+
+        def heal(*, on: bool) -> None:
+            patch = f'{{"spec": {{"syncPolicy": {{"automated": {{"selfHeal": {str(on).lower()}}}}}}}}}'
+            named = ("application", "slipway-platform", "--type=merge", f"--patch={patch}")
+            self.cluster.kubectl.run("--namespace=argocd", "patch", *named)
+
+        heal(on=False)
+        try:
+            yield
+        finally:
+            heal(on=True)
+
+    def agree(self) -> None:
+        """See that Git, cluster and registry say the same, as `slipway status` looks at them."""
+        look = ("slipway", "status", "--cluster")
+        wait(lambda: self.cluster.fork.run(*look), "what slipway status asks for", self.cluster.box.place)
+
+    def shares(self, began: float, pod: str) -> dict[int, tuple[float, int]]:
+        """The share of requests that a canary got at each weight, and of how many, since then."""
+        states = [one for one in self.watch.rollouts if one.at > began]
+        found: dict[int, tuple[float, int]] = {}
+        for weight in sorted({one.weight for one in states} - {0}):
+            first = next(one.at for one in states if one.weight == weight)
+            last = next((one.at for one in states if one.at > first and one.weight != weight), time.time())
+            seen = self.traffic.seen(first + SETTLED, last - SETTLED)
+            found[weight] = (seen.share(pod), seen.requests)
+        return found
+
+    def _took(self, began: float, recorded: float, whole: float) -> Iterator[tuple[str, float | None]]:
+        new = next((one for one in self.watch.rollouts if one.at > began and one.canary != one.stable), None)
+        canary = new.canary if new else ""
+        starting = (pod.at for pod in self.watch.pods if pod.at > began and pod.hash == canary)
+        yield "commit -> pods starting", _since(began, next(starting, None))
+        if aborted := self.watch.first(began, aborted=True):
+            mine = (run for run in self.watch.runs if run.at > began and run.hash == canary)
+            if verdict := next((run.at for run in mine if run.phase in ("Failed", "Error")), None):
+                zero = (one.at for one in self.watch.rollouts if one.at > began and one.aborted and one.weight == 0)
+                yield "verdict -> weight 0", _since(verdict, next(zero, None))
+            yield "abort -> revert in Git", recorded - aborted.at
+            yield "revert -> all stable", max(0.0, whole - recorded)
+        yield "in all", whole - began
+
+
+def _since(then: float, at: float | None) -> float | None:
+    return None if at is None else at - then
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -170,5 +222,5 @@ def refused(call: Callable[[], object]) -> str:
     try:
         call()
     except Broken as error:
-        return str(error)
+        return " ".join(str(error).split())
     raise AssertionError("it was not refused")

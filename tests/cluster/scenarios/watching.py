@@ -3,9 +3,10 @@
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 from tests.cluster.machine.cluster import NAMESPACE, Cluster
@@ -18,6 +19,9 @@ ROLLOUT = (
 )
 PODS = ("metadata.name", "metadata.labels.rollouts-pod-template-hash", "status.phase")
 RUNS = ("metadata.name", "metadata.labels.rollouts-pod-template-hash", "status.phase", "status.message")
+
+
+Take = Callable[[float, list[str]], None]
 
 
 class Rollout(NamedTuple):
@@ -61,12 +65,9 @@ class Watch:
     runs: list[Run] = field(default_factory=list)
 
     def weights(self, since: float) -> list[int]:
-        """What the canary got since then, each change once."""
-        found: list[int] = []
-        for one in self.rollouts:
-            if one.at >= since and (not found or found[-1] != one.weight):
-                found.append(one.weight)
-        return found
+        """What the canary got since then, each change once; 0 is left out."""
+        found = [one.weight for one in self.rollouts if one.at >= since]
+        return [weight for weight, _ in groupby(found) if weight]
 
     def first(self, since: float, **fields: object) -> Rollout | None:
         """The first state of the Rollout since then that is so."""
@@ -79,24 +80,26 @@ class Watch:
 @contextmanager
 def watching(cluster: Cluster) -> Iterator[Watch]:
     """Watch the service's Rollout, pods and AnalysisRuns until the block ends."""
-    watch, ended = Watch(), list[subprocess.Popen[str]]()
+    watch, running, over = Watch(), dict[str, subprocess.Popen[str]](), threading.Event()
 
-    def follow(kind: str, fields: Sequence[str], take: object) -> None:
+    def follow(kind: str, fields: Sequence[str], take: Take) -> None:
         template = "{'|'}".join(f"{{.{name}}}" for name in fields) + "{'\\n'}"
         command = [cluster.kubectl.program, f"--kubeconfig={cluster.box.place.kubeconfig}", "--namespace", NAMESPACE]
         command += ["get", kind, "--watch", f"--output=jsonpath={template}"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        ended.append(process)
-        assert process.stdout is not None
-        for line in process.stdout:
-            take(time.time(), line.rstrip("\n").split("|", len(fields) - 1))  # type: ignore[operator]
+        while not over.is_set():  # the API ends each watch after a while
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            running[kind] = process
+            assert process.stdout is not None
+            for line in process.stdout:
+                take(time.time(), line.rstrip("\n").split("|", len(fields) - 1))
+            over.wait(0.5)
 
     def rollout(at: float, found: list[str]) -> None:
         weight, step, phase, aborted, canary, stable, message = found
         seen = Rollout(at, int(weight or 0), int(step or 0), phase, aborted == "true", canary, stable, message)
         watch.rollouts.append(seen)
 
-    followed = (
+    followed: tuple[tuple[str, Sequence[str], Take], ...] = (
         ("rollouts", ROLLOUT, rollout),
         ("pods", PODS, lambda at, found: watch.pods.append(Pod(at, *found))),
         ("analysisruns", RUNS, lambda at, found: watch.runs.append(Run(at, *found))),
@@ -106,5 +109,6 @@ def watching(cluster: Cluster) -> Iterator[Watch]:
     try:
         yield watch
     finally:
-        for process in ended:
+        over.set()
+        for process in running.values():
             processes.end(process)

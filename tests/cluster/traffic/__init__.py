@@ -141,6 +141,19 @@ class Traffic:
             truths=sum(self._told[window(self._told_times)]),
         )
 
+    def silence(self, since: float) -> float:
+        """Seconds from the first request that failed since then to the last one."""
+        self._take()
+        answers = zip(self._times, self._answers, strict=True)
+        failed = [at for at, one in answers if at >= since and not 200 <= one.status < 400]
+        return failed[-1] - failed[0] if failed else 0.0
+
+    def ids(self, since: float, until: float) -> set[str]:
+        """The ids of the predictions that were answered from `since` to before `until`."""
+        text = self._log.read_text()
+        lines = (line.split() for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("p "))
+        return {made for _, at, status, *_, made in lines if status == "200" and since <= float(at) < until} - {"-"}
+
     def wait_for(self, requests: int, since: float, seconds: float = 60.0) -> Seen:
         """Wait until so many were answered since then.
 

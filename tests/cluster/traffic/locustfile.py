@@ -1,9 +1,10 @@
 """Flights of 16 to 30 June through a router, and their truth afterwards; started by tests.cluster.traffic.
 
-One line of the log for each request, written as it is answered: its time, status (0: nobody answered), seconds, and the
-release and pod that its id names. One for each report of truths: its time, status, how many it held and were taken.
+One line of the log for each request, written as it is answered: its time, status (0: nobody answered), seconds, the
+release and pod that its id names, and the id. One for each report of truths: its time, status, how many it held and how
+many were taken.
 
-    p 1790848888.123456 200 0.0041 1.2.0 6d4cf56db6
+    p 1790848888.123456 200 0.0041 1.2.0 6d4cf56db6 1~9c56cc51~production~1.2.0~6d4cf56db6~AbCdEfGhIjKl~F4hq...
     t 1790848888.301234 200 38 38
 """
 
@@ -50,14 +51,14 @@ class Traveller(FastHttpUser):
         flight = ROWS[ORDER[next(NUMBERS) % len(ROWS)]]
         began = time.perf_counter()
         answer = self.client.post("/predict", data=flight.body)
-        now, took, version, pod = time.time(), time.perf_counter() - began, "-", "-"
+        now, took, version, pod, made = time.time(), time.perf_counter() - began, "-", "-", "-"
         with suppress(ValueError, KeyError, TypeError, identity.Refused):  # no answer of ours
             said = json.loads(answer.content)
             version, made = said["version"], said["id"]
             pod = identity.read(made).pod
             if flight.late is not None:
                 WAITING.append((now + TOLD["truth_delay"], {"id": made, "late": flight.late}))
-        LOG.write(f"p {now:.6f} {answer.status_code} {took:.4f} {version} {pod}\n")
+        LOG.write(f"p {now:.6f} {answer.status_code} {took:.4f} {version} {pod} {made}\n")
 
 
 class Teller(FastHttpUser):

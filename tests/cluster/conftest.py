@@ -1,4 +1,4 @@
-"""One cluster for all scenarios, with clients that ask all the time, and an eye on it."""
+"""One cluster for all scenarios and faults, with clients that ask all the time, and an eye on it."""
 
 import tempfile
 import time
@@ -9,10 +9,19 @@ import pytest
 from tests.cluster.machine import delivery
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.cluster import HOSTNAME, Cluster
+from tests.cluster.machine.fork import TRAFFIC
 from tests.cluster.machine.place import NODE, Place
 from tests.cluster.scenarios.playing import Stage
 from tests.cluster.scenarios.watching import watching
 from tests.cluster.traffic import Traffic
+
+ORDER = ("scenarios", "chaos")  # folders, after what makes nodes of its own: there is one cluster at a time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Play the scenarios before anything is broken: they begin with the first release."""
+    items.sort(key=lambda item: ORDER.index(item.path.parent.name) + 1 if item.path.parent.name in ORDER else 0)
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +41,12 @@ def stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The first release serves, clients ask, and all that happens is seen."""
     with watching(cluster) as watch:
         version = cluster.serve(print)
+        cluster.fork.decide()  # against the champion that it is now: what follows is the same model again
         with Traffic.start(
             tmp_path_factory.mktemp("traffic"),
             host=f"http://{NODE}",
             header=HOSTNAME,
             credential=delivery.credential(cluster.box.place),
+            rate=TRAFFIC,
         ) as traffic:
             yield Stage(cluster, watch, traffic, version)
