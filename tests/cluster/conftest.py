@@ -15,13 +15,18 @@ from tests.cluster.scenarios.playing import Stage
 from tests.cluster.scenarios.watching import watching
 from tests.cluster.traffic import Traffic
 
-ORDER = ("scenarios", "chaos")  # folders, after what makes nodes of its own: there is one cluster at a time
+FIRST, LAST = "test_scenarios", "chaos"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Play the scenarios before anything is broken: they begin with the first release."""
-    items.sort(key=lambda item: ORDER.index(item.path.parent.name) + 1 if item.path.parent.name in ORDER else 0)
+    """Begin with what makes nodes of its own, then the first release; break things at the end."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return {"scenarios": 1 if item.path.stem == FIRST else 2, LAST: 3}.get(folder, 0)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""monitoring/ and its page: what is scraped is what the judge asks for, and each alert is of something that is exported."""
+"""monitoring/ and its page: what is scraped is what the judge asks for; an alert is of something that is exported."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""monitoring/ by Prometheus' own tool: its configuration is one, and each alert fires when it should, and not before."""
+"""monitoring/ by Prometheus' own tool: its configuration is one, and each alert fires when it should, not before."""
 
 import json
 import subprocess

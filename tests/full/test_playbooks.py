@@ -141,8 +141,9 @@ def judged_again(story: Story, _printed: str) -> None:
 
 def named(story: Story, printed: str) -> None:
     """The last line names a commit of main that asks for the recorded stable."""
-    at = story.world.git("ls-tree", "-r", "--name-only", printed.split()[-1], "k8s/rendered/production").split()
-    texts = {path: story.world.git("show", f"{printed.split()[-1]}:{path}") for path in at if path.endswith(".yaml")}
+    commit = printed.rsplit(maxsplit=1)[-1]
+    names = story.world.git("ls-tree", "-r", "--name-only", commit, "k8s/rendered/production").split()
+    texts = {name: story.world.git("show", f"{commit}:{name}") for name in names if name.endswith(".yaml")}
     assert samples.package("1.0.0").image_digest in tree.image_of(texts)
 
 

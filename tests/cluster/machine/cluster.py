@@ -53,24 +53,27 @@ class Cluster:
         fork.make(base.lock(box.place))
         told("the fork is pushed, and its images")
         cluster = cls(box, found, kubectl, fork)
-        delivery.prepare(box, fork, kubectl)
+        _pull(box, fork.platform)
         platform.ready(kubectl)
         told("names, Traefik, Argo Rollouts and Argo CD are ready")
+        delivery.prepare(box, fork, kubectl)
         for name in ("judge", "relay"):
-            wait(lambda name=name: cluster.object("deployment", name, "slipway"), name, box.place)
+            wait(
+                lambda name=name: cluster.object("deployment", name, "slipway"), name, box.place, 180
+            )  # images come first
             kubectl.run("--namespace=slipway", "rollout", "status", f"deployment/{name}", "--timeout=180s")
         told("judge and relay are ready")
         return cluster
 
     def serve(self, told: Told) -> str:
-        """Train, release and serve the first model; returns its version."""
+        """Train the first model and release it to staging, from where the relay carries it on; returns its version."""
         self.fork.train()
         told("the first model is trained")
         self.fork.decide("--first")
-        version = self.fork.release()
-        told(f"{version} is released")
+        version = self.fork.release("--environment=staging")
+        told(f"{version} is released to staging")
         self.until_promoted(version)
-        told(f"{version} serves, and Git says so")
+        told(f"{version} serves in production, too, and Git says so")
         return version
 
     def until_promoted(self, version: str, seconds: float = 180) -> None:
@@ -89,6 +92,10 @@ class Cluster:
         done = subprocess.run(command, cwd=bare, capture_output=True, text=True, check=False)
         return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
+    def pushed(self) -> float:
+        """Say when main was pushed to last."""
+        return (outside.repository(self.box.place) / "refs/heads/main").stat().st_mtime
+
     def object(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
         """Read an object of the API."""
         return dict(json.loads(self.kubectl.run("--namespace", namespace, "get", kind, name, "--output=json")))
@@ -106,3 +113,9 @@ class Cluster:
             yield
         finally:
             blob.write_bytes(before)
+
+
+def _pull(box: Box, image: str) -> None:
+    """Begin to bring an image to the node: it is large, and Argo CD is not ready yet."""
+    containers = ("ctr", f"--address={box.place.containerd}", "--namespace=k8s.io", "images")
+    box.start("pull", [*containers, "pull", f"--hosts-dir={box.place.config / 'registries'}", image])

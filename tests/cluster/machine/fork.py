@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster.machine import base, outside, registry
@@ -18,6 +18,7 @@ from slipway import digests
 from slipway.commands import platform_image, runtime
 from slipway.demo import Step
 from slipway.errors import Broken
+from slipway.manifests import tree
 from slipway.records import RuntimeLock
 
 WHO = {f"GIT_{who}_{key}": f"{key}@cluster.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
@@ -53,6 +54,7 @@ class Fork:
     box: Box
     kustomize: str
     kept: Path  # what outlives the cluster
+    registered: set[str] = field(default_factory=set)  # models, by digest
 
     @property
     def place(self) -> Place:
@@ -63,6 +65,12 @@ class Fork:
     def root(self) -> Path:
         """The checkout."""
         return self.place.root / "fork"
+
+    @property
+    def platform(self) -> str:
+        """Slipway's own image, as its manifests name it."""
+        text = (self.root / "k8s/rendered/platform/slipway_apps_v1_deployment_judge.yaml").read_text()
+        return tree.images([text])[0]
 
     @property
     def sigstore(self) -> Path:
@@ -145,11 +153,20 @@ class Fork:
         self.run("slipway", "gate", *options)
 
     def package(self) -> str:
-        """Package, sign and register the model that the gate has let in; returns the version."""
-        made: str = json.loads(self.run("slipway", "package", "--json"))["bundle"]["version"]
+        """Package, sign and register the model that the gate has let in; returns the version.
+
+        A model that is registered already is not registered again.
+        """
+        made = json.loads(self.run("slipway", "package", "--json"))["bundle"]
         self.run("slipway", "sign", "--root", str(self.root))
-        self.run("slipway", "register")
-        return made
+        if made["model_digest"] not in self.registered:
+            self.run("slipway", "register")
+            self.registered.add(made["model_digest"])
+        return str(made["version"])
+
+    def packaged(self) -> str:
+        """Say which version was packaged last."""
+        return str(json.loads((self.root / "build/package.json").read_text())["bundle"]["version"])
 
     def push(self, version: str) -> None:
         """Bring a packaged image to the registry."""

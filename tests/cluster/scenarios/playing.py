@@ -189,7 +189,7 @@ class Stage:
 
     def shares(self, began: float, pod: str) -> dict[int, tuple[float, int]]:
         """The share of requests that a canary got at each weight, and of how many, since then."""
-        states = [one for one in self.watch.rollouts if one.at > began]
+        states = [one for one in self.watch.rollouts if one.at > began and one.canary == pod]
         found: dict[int, tuple[float, int]] = {}
         for weight in sorted({one.weight for one in states} - {0}):
             first = next(one.at for one in states if one.weight == weight)
