@@ -80,8 +80,17 @@ def test_an_address_that_never_answers_is_broken_and_one_that_comes_later_is_not
     assert asked
 
 
-@pytest.mark.parametrize("to", ["127.0.0.1", "https://127.0.0.1", "http://", "http://127.0.0.1/path", "http://a:b"])
+@pytest.mark.parametrize(
+    "to",
+    ["127.0.0.1", "https://127.0.0.1", "http://", "http://127.0.0.1/path", "http://a:b", "http://me:secret@127.0.0.1"],
+)
 def test_an_address_is_a_name_and_a_port(to: str) -> None:
     """Whoever types more learns that it would not be used."""
     done = subprocess.run(command(to), capture_output=True, text=True, check=False)
-    assert (done.returncode, "--to" in done.stderr) == (2, True)
+    assert (done.returncode, "--to" in done.stderr, "secret" in done.stderr) == (2, True, False)
+
+
+def test_it_takes_time() -> None:
+    """In none nobody can answer, which would be told as nobody being there."""
+    done = subprocess.run([*command("http://127.0.0.1"), "--seconds", "0"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "--seconds" in done.stderr) == (2, True)

@@ -214,6 +214,8 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {  # name: plant, the one check
                           "no pod behind it is ready", "logs deployment/relay"),
     "the relay is stuck": (lambda live: live.odd.update({"relay:8080/proxy/healthz": (503, "stuck\n")}), "relay",
                            "503 stuck", "logs deployment/relay"),
+    "the relay's loop is dead": (lambda live: live.metrics.update(slipway_relay_turned_at=NOW - 960), "relay-sources",
+                                 "16 minutes ago", "logs deployment/relay"),
     "the relay sees no Git": (lambda live: live.metrics.update(slipway_relay_fetched_at=NOW - 900), "relay-sources",
                               "cannot read main", "credential"),
     "the relay sees no rollout": (lambda live: live.metrics.pop('slipway_relay_looked_at{environment="production"}'),
@@ -337,6 +339,16 @@ DOUBTS: dict[str, tuple[Plant, set[str], str]] = {  # plant, what cannot be told
         ),
         {"judge", "judge-question", "judge-sources"},
         "kubectl -n slipway port-forward service/judge 8080:8080",
+    ),
+    "the relay has not turned for long": (
+        lambda live: live.metrics.update(slipway_relay_turned_at=NOW - 840),
+        {"relay-sources"},
+        "Look again in 1 minutes; `kubectl -n slipway logs deployment/relay",
+    ),
+    "no pod has started": (
+        lambda live: [live.get("Pod", f"flights-{name}").update(status={"phase": "Pending"}) for name in "ab"],
+        {"shipper"},
+        "kubectl -n flights-production describe pods",
     ),
     "the API server hangs": (
         lambda live: live.odd.update({"/analysistemplates": (0, None)}),

@@ -125,6 +125,38 @@ def test_no_right_is_added(platform: Any, delivery: Any, check: Any, rule: dict[
     assert problem.startswith(f"Role/{role['metadata']['name']}: rules: ")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("roleRef", {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}),
+        ("roleRef", {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "somebody"}),
+        ("subjects", [{"kind": "ServiceAccount", "name": "judge", "namespace": "default"}]),
+        ("subjects", [{"kind": "Group", "name": "system:authenticated"}]),
+    ],
+)
+def test_nothing_else_is_bound(platform: Any, delivery: Any, check: Any, field: str, value: Any) -> None:
+    """Neither a role that stands elsewhere, whose rules are not seen here, nor somebody else's account."""
+    changed = copy.deepcopy(platform)
+    binding = next(each for each in changed if each["kind"] == "RoleBinding")
+    binding[field] = value
+    (problem,) = check(changed, delivery)
+    assert problem.startswith(f"RoleBinding/{binding['metadata']['name']}: {field}: ")
+
+
+def test_only_the_migration_owns_the_database(platform: Any) -> None:
+    """The judge's Secret is another, for a role that may only read."""
+    mounted = {
+        f"{each['kind']}/{each['metadata']['name']}": {
+            volume["secret"]["secretName"]
+            for volume in each["spec"]["template"]["spec"]["volumes"]
+            if "secret" in volume
+        }
+        for each in platform
+        if "template" in each.get("spec", {})
+    }
+    assert (mounted[JUDGE], mounted[JOB]) == ({"ledger"}, {"ledger-owner"})
+
+
 def test_rights_are_those_that_are_used(platform: Any) -> None:
     """The judge lists pods, the relay does not; both only in the namespaces of the environments."""
     roles = {

@@ -35,7 +35,10 @@ def git(folder: Path, *words: str) -> str:
 
 
 def test_it_clones_once(clone: Any, tmp_path: Path) -> None:
-    """What a killed clone left is no clone; a whole one stays, with what is in it, and follows a changed address."""
+    """What a killed clone left is no clone; a whole one stays, with what is in it, and follows a changed address.
+
+    Also if the power failed while Git held locks.
+    """
     origin, moved, place = (tmp_path / name for name in ("origin", "moved", "place"))
     for folder in (origin, place / "begun" / ".git"):
         folder.mkdir(parents=True)
@@ -46,9 +49,13 @@ def test_it_clones_once(clone: Any, tmp_path: Path) -> None:
     assert begin(clone, place, origin).returncode == 0
     assert sorted(path.name for path in place.iterdir()) == ["main"]
     (place / "main" / "kept").touch()
+    locks = [place / "main/.git" / name for name in ("config.lock", "refs/remotes/origin/main.lock")]
+    for lock in locks:
+        lock.touch()
     origin.rename(moved)
     assert begin(clone, place, moved).returncode == 0
     assert (place / "main" / "kept").exists()
+    assert not any(lock.exists() for lock in locks)
     assert git(place / "main", "remote", "get-url", "origin") == str(moved)
 
 

@@ -24,11 +24,14 @@ def _address(text: str) -> str:
     """See that an address is http://HOST[:PORT]."""
     try:
         parts = urlsplit(text)
-        fine = parts.scheme == "http" and parts.hostname and (parts.port or 80) and text.endswith(parts.netloc)
+        at = parts.scheme == "http" and parts.hostname and "@" not in text  # a name and password would not be sent
+        fine = at and (parts.port or 80) and text.endswith(parts.netloc)
     except ValueError:
         fine = False
     if not fine:
-        raise typer.BadParameter(f"{text!r} is not http://HOST or http://HOST:PORT")
+        raise typer.BadParameter(
+            "it must be http://HOST or http://HOST:PORT"
+        )  # and is not told: a password may be in it
     return text
 
 
@@ -38,7 +41,7 @@ def replay(
     host: Annotated[str | None, typer.Option("--host", help="The name to ask it for; by default its own.")] = None,
     rate: Annotated[float, typer.Option("--rate", min=0.01, max=10_000, help="Requests a second.")],
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="Until it ends; by default when it is told to.")
+        float | None, typer.Option("--seconds", min=0.01, help="Until it ends; by default when it is told to.")
     ] = None,
     data: Annotated[Path, typer.Option("--data", help="Flights to send, a folder like replay/.")] = Path("replay"),
     first: Annotated[str | None, typer.Option("--first", help=WINDOW.format("first"))] = None,

@@ -7,7 +7,7 @@ import hmac
 from datetime import UTC, datetime
 
 from slipway.canary.facts import at
-from slipway.doctor.asking import CORE, TRAEFIK, Checking, Fault, Fine, listed, many, named, one, path
+from slipway.doctor.asking import CORE, TRAEFIK, Checking, Doubt, Fault, Fine, listed, many, named, one, path
 from slipway.doctor.canary import deployment_of, rollout_of
 from slipway.doctor.records import Wanted, World
 from slipway.doctor.services import relay_of
@@ -90,6 +90,9 @@ def shipper(world: World, wanted: Wanted) -> Checking:
             name, why = pod["metadata"]["name"], at(state, "waiting", "reason")
             what = "its shipper does not run" + (f": {why}" if why else "")
             yield Fault(named("Pod", wanted.namespace, name), what, logs.format(name))
+    if pods and start == len(pods):
+        why = f"`kubectl -n {wanted.namespace} describe pods` says what they wait for."
+        raise Doubt(f"it runs in no pod yet, {start} are starting", f"Look again in a minute; {why}")
     return Fine(f"runs in {len(pods) - start} pods" + (f", {start} are starting" if start else ""))
 
 

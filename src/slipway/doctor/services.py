@@ -14,8 +14,9 @@ from slipway.doctor.canary import in_flight, rollout_of, template_of
 from slipway.doctor.platform import arguments, containers, workloads
 from slipway.doctor.records import Object, Wanted, World
 from slipway.errors import Broken
+from slipway.rollout.relay import LONGEST_TURN
 
-SILENT = 300.0  # seconds that a source of the relay may be behind its last turn
+SILENT = 300.0  # seconds that a source of the relay may be behind its last turn, and that turn behind now
 RESTING = ("no canary under way", "has no analysis of")  # as `canary.facts` says it, also when a canary begins
 VALUES = {0.0, 1.0, *query.CAUSES}
 INSTALL = "docs/deployment.md says how it is installed"
@@ -87,6 +88,9 @@ def relay_sources(world: World) -> Checking:
     turned = values.get("slipway_relay_turned_at", 0.0)
     if not turned:
         raise Doubt(f"{service.label} has not looked at anything yet", "Look again in a minute.")
+    since = world.now - turned
+    if since > LONGEST_TURN:
+        yield Fault(service.label, f"its last turn began {since / 60:.0f} minutes ago: it is stuck", _logs(service))
     if turned - values.get("slipway_relay_fetched_at", 0.0) > SILENT:
         what = "it cannot read main: nothing that happens is recorded"
         yield Fault(service.label, what, f"Look at its credential for Git and at its log: {_logs(service)}")
@@ -98,6 +102,9 @@ def relay_sources(world: World) -> Checking:
         if values.get(f"slipway_relay_report{label}"):
             what, mend = f"it waits for a person in {wanted.name}", "`slipway status` says for what; its log, too: "
             yield Fault(service.label, what, mend + _logs(service))
+    if SILENT < since <= LONGEST_TURN:
+        what = f"its last turn began {since / 60:.0f} minutes ago: a long verb, or it is stuck"
+        raise Doubt(what, f"Look again in {(LONGEST_TURN - since) / 60:.0f} minutes; {_logs(service)}")
     failed = {
         name: count for name, count in values.items() if name.startswith("slipway_relay_failures_total") and count
     }

@@ -84,7 +84,16 @@ def _hardened(every: Objects) -> Iterator[str]:
 
 
 def _rights(every: Objects) -> Iterator[str]:
+    """What stands here asks for little, and is bound to nothing else: another role or account may be of any power."""
+    here = {(each.get("kind"), _at(each, "metadata", "namespace"), _at(each, "metadata", "name")) for each in every}
     for each in every:
+        if "roleRef" in each:
+            role = (_at(each, "roleRef", "kind"), _at(each, "metadata", "namespace"), _at(each, "roleRef", "name"))
+            if role not in here:
+                yield f"{_label(each)}: roleRef: must be a Role of its namespace that stands here, not {role[0]}/{role[2]}"
+            for who in each.get("subjects") or ():
+                if (who.get("kind"), who.get("namespace"), who.get("name")) not in here:
+                    yield f"{_label(each)}: subjects: {who} is no ServiceAccount that stands here"
         for rule in each.get("rules") or ():
             groups, resources, verbs = (rule.get(key) or [None] for key in ("apiGroups", "resources", "verbs"))
             asked = {(group, resource, verb) for group in groups for resource in resources for verb in verbs}

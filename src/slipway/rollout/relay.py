@@ -18,6 +18,7 @@ from slipway.rollout.records import Seen
 Verb = Literal["promote", "revert", "carry", "report"]
 FIRST = "first release: nothing to compare with"
 STUCK = ("ProgressDeadlineExceeded", "InvalidSpec")  # in the controller's words; no abort of its own follows
+LONGEST_TURN = 900.0  # seconds from one turn to the next: a verb and a fetch together never take as long
 PATIENCE = 600.0  # seconds in which Argo CD, or a person, usually puts it right
 
 

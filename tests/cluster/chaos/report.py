@@ -63,7 +63,7 @@ EDGES = [
         "an unrelated commit while Git still asks for what was aborted",
         "edited steps try the aborted image again",
         "nothing starts: a release changes production's manifests, and nothing else does",
-        f"{SCENARIOS}::test_g_an_unrelated_commit_does_not_try_the_aborted_image_again",
+        f"{SCENARIOS}::test_d_g_an_unrelated_commit_does_not_try_the_aborted_image_again",
     ),
     (
         "`kubectl argo rollouts undo` behind Git's back",
@@ -75,7 +75,7 @@ EDGES = [
         "Argo CD syncs while a canary has its weight",
         "the weights are put back to 0 and the app is Synced: no request is judged",
         "weights ignored and respected; the share that clients see is the weight's",
-        f"{SCENARIOS}::test_h_e_a_twin_takes_the_place_of_a_release_in_flight_and_is_promoted",
+        "tests/cluster/scenarios/test_staging.py::test_l_a_release_to_staging_is_judged_there_and_in_production",
     ),
     (
         "`rollbackWindow`, a `pause` step, the `web` provider, a limit of its own",

@@ -47,8 +47,6 @@ def standing_in(cluster: Cluster, service: str, answer: str) -> Iterator[StandIn
     (folder / "asked").touch()
     stub = StandIn(folder)
     stub.says(answer)
-    cluster.box.start(NAME, [sys.executable, program, NODE, str(PORT), str(folder)])
-    wait((folder / "ready").exists, NAME, place)
     slice_ = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -59,8 +57,10 @@ def standing_in(cluster: Cluster, service: str, answer: str) -> Iterator[StandIn
     }
     path = place.config / f"{NAME}.json"
     path.write_text(json.dumps(slice_))
-    kubectl.apply(path)
+    cluster.box.start(NAME, [sys.executable, program, NODE, str(PORT), str(folder)])
     try:
+        wait((folder / "ready").exists, NAME, place)
+        kubectl.apply(path)
         yield stub
     finally:
         kubectl.run("--namespace", NAMESPACE, "delete", "endpointslice", NAME, "--ignore-not-found")

@@ -1,4 +1,4 @@
-"""One Kubernetes node on this machine, in namespaces of its own.
+"""The whole platform on this machine, in namespaces of its own, with a champion live.
 
 python -m tests.cluster.machine up      # and say how to reach it
 python -m tests.cluster.machine down    # end and remove all of it, after a crash as well
@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cluster.machine import outside, place
+from tests.cluster.machine import network, outside, place
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.cluster import HOSTNAME, Cluster
 
@@ -23,13 +23,19 @@ def main() -> int:
     box = Box(place.default())
     try:
         if parser.parse_args().verb == "down":
-            box.end()
+            down()
         else:
             up(box)
     except SlipwayError as error:
         print(f"slipway: {error.what}\n{error.remedy}", file=sys.stderr)
         return 2
     return 0
+
+
+def down() -> None:
+    """End the cluster of this checkout, and one that tests have left in a folder of their own."""
+    for root in {place.default().root, Path(network.owner() or place.default().root)}:
+        Box(place.Place(root)).end()
 
 
 def up(box: Box) -> None:

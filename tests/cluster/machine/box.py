@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 from tests.cluster.machine import network
-from tests.cluster.machine.place import CGROUP, Place
+from tests.cluster.machine.place import CGROUP, SIGSTORE, Place
 
 from slipway.errors import Broken
 
@@ -28,7 +28,8 @@ FIRST = """
 set -e
 for folder in /run /var/lib/cni /var/log; do mkdir -p "$folder"; mount -t tmpfs -o mode=1777 slipway "$folder"; done
 mount --bind "$0" /etc/resolv.conf
-touch "$1"
+mount --bind "$1" /etc/hosts
+touch "$2"
 trap : CHLD TERM INT HUP
 while :; do sleep 3600 & wait "$!" || :; done
 """
@@ -59,8 +60,10 @@ class Box:
             raise Broken(what, f"Name one of {LONGEST} characters at most: SLIPWAY_CLUSTER=/var/tmp/cluster")
         for folder in (self.place.config, self.place.logs, self.place.state):
             folder.mkdir(parents=True, exist_ok=True)
-        resolver, ready = self.place.config / "resolv.conf", self.place.state / "box-ready"
+        resolver, hosts = self.place.config / "resolv.conf", self.place.config / "hosts"
+        ready = self.place.state / "box-ready"
         resolver.write_text("# no name server: nothing leaves this network\n")
+        hosts.write_text(f"127.0.0.1 localhost {SIGSTORE}\n")
         ready.unlink(missing_ok=True)
         unshare = [
             "unshare",
@@ -75,7 +78,7 @@ class Box:
         ]
         with (self.place.logs / "box.log").open("w") as log:
             process = subprocess.Popen(
-                [*unshare, "bash", "-c", FIRST, str(resolver), str(ready)],
+                [*unshare, "bash", "-c", FIRST, str(resolver), str(hosts), str(ready)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -96,9 +99,9 @@ class Box:
         try:
             recorded = json.loads(self._holder.read_text())
             process = psutil.Process(recorded["pid"])
+            alive = process.create_time() == recorded["created"] and process.status() != psutil.STATUS_ZOMBIE
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
-        alive = process.create_time() == recorded["created"] and process.status() != psutil.STATUS_ZOMBIE
         return process.pid if alive else None
 
     def enter(self, *command: str) -> list[str]:

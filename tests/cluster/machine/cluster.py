@@ -12,6 +12,7 @@ from tests.cluster.machine import base, delivery, kubernetes, outside, platform,
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.fork import Fork
 from tests.cluster.machine.kubernetes import Kubectl, wait
+from tests.cluster.machine.place import SIGSTORE
 from tests.cluster.machine.programs import ROOT
 
 from slipway.adapters import layout
@@ -43,8 +44,8 @@ class Cluster:
         fork = Fork(box, found["kustomize"], kept)
         box.make()
         outside.start(box)
-        sigstore = [sys.executable, "-m", "slipway.services.loopback_sigstore", "--folder", str(fork.sigstore)]
-        box.start("sigstore", sigstore, {"PYTHONPATH": str(ROOT / "src")})
+        sigstore = [sys.executable, "-m", "slipway.services.loopback_sigstore", f"--name={SIGSTORE}"]
+        box.start("sigstore", [*sigstore, f"--folder={fork.sigstore}"], {"PYTHONPATH": str(ROOT / "src")})
         kubernetes.start(box, found)
         told("the node is ready")
         registry.start(box, kept / "registry")
@@ -106,13 +107,15 @@ class Cluster:
         image, _ = layout.read(self.fork.root / "build/images" / version)
         digest = image.layers[-1].digest.removeprefix("sha256:")
         blob = self.fork.kept / "registry/docker/registry/v2/blobs/sha256" / digest[:2] / digest / "data"
-        before = blob.read_bytes()
-        middle = len(before) // 2
-        blob.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+        whole = blob.with_name(registry.WHOLE)
+        blob.rename(whole)  # found there by the next cluster, should this one be killed
+        content = bytearray(whole.read_bytes())
+        content[len(content) // 2] ^= 1
+        blob.write_bytes(content)
         try:
             yield
         finally:
-            blob.write_bytes(before)
+            whole.replace(blob)
 
 
 def _pull(box: Box, image: str) -> None:

@@ -9,11 +9,8 @@ import yaml
 from tests.cluster.machine import outside
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.fork import Fork
-from tests.cluster.machine.git_server import USER
 from tests.cluster.machine.kubernetes import Kubectl
-from tests.cluster.machine.place import NODE, Place
-
-from slipway.commands import verifying
+from tests.cluster.machine.place import Place
 
 POSTGRES = "postgres.ledger.svc"
 STATE = "/run/slipway-relay"  # in the box; there is nobody who makes volumes
@@ -30,7 +27,7 @@ def prepare(box: Box, fork: Fork, kubectl: Kubectl) -> None:
     place = box.place
     subprocess.run(box.enter("install", "--directory", "--mode=0777", STATE), check=True)
     made = [_namespace(name) for name in ("slipway", *ENVIRONMENTS)] + [_volume()]
-    made += [_secret(*secret) for secret in _secrets(place, fork)]
+    made += [_secret(*secret) for secret in _secrets(place)]
     path = place.secrets / "cluster.yaml"
     path.write_text(yaml.safe_dump_all(made))
     kubectl.apply(path)
@@ -48,21 +45,20 @@ def credential(place: Place) -> str:
     return (place.secrets / "credential").read_text()
 
 
-def _secrets(place: Place, fork: Fork) -> list[tuple[str, str, dict[str, str]]]:
+def _secrets(place: Place) -> list[tuple[str, str, dict[str, str]]]:
     token, keys = token_hex(32), token_hex(32)
     (place.secrets / "credential").write_text(token_hex(32))
     url = outside.ledger(place, outside.OWNER, POSTGRES)
     service = {"url": url, "keys": keys, "credentials": credential(place)}
     relay = {
         "relay-token": token,
-        "git-credentials": f"http://{USER}:{(place.secrets / 'git').read_text()}@{NODE}:{outside.GIT}\n",
-        "trust.json": (fork.sigstore / "trust.json").read_text(),
+        "git-credentials": outside.credentials(place),
     }
     return [
         *((namespace, "flights-ledger", service) for namespace in ENVIRONMENTS),
-        ("slipway", "ledger", {"url": url}),
+        ("slipway", "ledger", {"url": outside.ledger(place, outside.READER, POSTGRES)}),
+        ("slipway", "ledger-owner", {"url": url}),
         ("slipway", "relay", relay),
-        ("slipway", "relay-env", {verifying.LOOPBACK: "/etc/slipway/relay/trust.json"}),
         ("argo-rollouts", "argo-rollouts-notification-secret", {"relay-token": token}),
     ]
 

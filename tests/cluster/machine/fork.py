@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tests.cluster.machine import base, outside, registry
 from tests.cluster.machine.box import Box
-from tests.cluster.machine.place import Place
+from tests.cluster.machine.kubernetes import wait
+from tests.cluster.machine.place import SIGSTORE, Place
 from tests.cluster.machine.programs import ROOT
 
 from slipway import digests
-from slipway.commands import platform_image, runtime
+from slipway.commands import platform_image, runtime, verifying
 from slipway.demo import Step
 from slipway.errors import Broken
 from slipway.manifests import tree
@@ -28,7 +29,9 @@ RUNTIME, RELEASES, PLATFORM = (
 )
 UPSTREAM = "https://github.com/example/slipway.git"
 TRAFFIC = 300  # requests a second
+TRUST = "signing/trust.json"
 ENVIRONMENT = "../../../tests/cluster/environment"
+POLICY = "rollouts/judge.yaml"
 STAGING, REPLAY = "k8s/overlays/staging/kustomization.yaml", "k8s/platform/staging/replay.yaml"
 CHANGES = (  # file, what stands there once, and what stands there in a fork
     (
@@ -41,10 +44,10 @@ CHANGES = (  # file, what stands there once, and what stands there in a fork
     (STAGING, "count, value: 366", "count, value: 1206"),
     (STAGING, "inconclusiveLimit, value: 366", "inconclusiveLimit, value: 1206"),
     (REPLAY, "replicas: 1\n", "replicas: 0\n"),  # until a scenario asks for it: the cores are two
-    ("rollouts/judge.yaml", "production: 20", f"production: {TRAFFIC}"),
+    (POLICY, "production: 20", f"production: {TRAFFIC}"),
+    (POLICY, "scrape: 5 ", "scrape: 1 "),  # as Prometheus does here
+    (POLICY, "grid: 10 ", "grace: 10\n  grid: 2 "),  # as quickly as the router takes up a weight
 )
-# Of rollouts/judge.yaml: as Prometheus scrapes here, and as the router takes up a weight. No margin, no probability.
-QUICK = {"grid: 10 ": "grace: 10\n  grid: 2 ", "scrape: 5 ": "scrape: 1 "}
 
 
 @dataclass(frozen=True)
@@ -82,18 +85,18 @@ class Fork:
         _copy(self.root)
         for name, before, after in CHANGES:
             self.change(name, before, after)
-        for before, after in QUICK.items():
-            self.change("rollouts/judge.yaml", before, after)
         for path in (self.root / "argocd").rglob("*.yaml"):
             path.write_text(path.read_text().replace(UPSTREAM, outside.REPOSITORY))
         with registry.trusting(self.place):
             named = f"{registry.HOST}/{base.NAME}@{ground.manifest_digest}"
             self._platform(platform_image.make(self.root, named, PLATFORM).image)
         self._runtime(ground)
+        self._root()
         self.run("slipway", "manifests", "render")
+        self.run("slipway", "policy", "render")
         for command in ("init --quiet --initial-branch=main", "add --all", "commit --quiet --message=Fork"):
             self.run("git", *command.split())
-        self.run("git", "remote", "add", "origin", outside.pushed(self.place))
+        self.run("git", "remote", "add", "origin", outside.REPOSITORY)
         self.run("git", "push", "--quiet", "--set-upstream", "origin", "main")
         # In place of the remote that the repository has in itself: what arrives is sent there, and no commit of it.
         shutil.copytree(self.root / "sample-remote", self.place.state / "remote")
@@ -187,10 +190,31 @@ class Fork:
         """What its commands see: its own code, this environment's tools, and who commits and signs."""
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         code = {"PATH": tools, "PYTHONPATH": str(self.root / "src"), "KUSTOMIZE": self.kustomize}
+        only_get = f'!f() {{ [ "$1" != get ] || git credential-store --file={self._credentials()} get; }}; f'
+        helper = {"GIT_CONFIG_KEY_0": "credential.helper", "GIT_CONFIG_VALUE_0": only_get}
+        pushes = {"GIT_CONFIG_COUNT": "1", **helper}
         builds = {"BUILDAH_ISOLATION": "chroot"}
         where = {"MLFLOW_TRACKING_URI": outside.MODELS, "KUBECONFIG": str(self.place.kubeconfig)}
         bare = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SLIPWAY_"))}
-        return {**bare, **GIT, **WHO, **code, **where, **builds, **registry.trust(self.place), **self._signer()}
+        return {
+            **bare,
+            **GIT,
+            **pushes,
+            **WHO,
+            **code,
+            **where,
+            **builds,
+            **registry.trust(self.place),
+            **self._signer(),
+        }
+
+    def _credentials(self) -> Path:
+        """The file with what a push needs: a password in an address is seen by whoever lists processes."""
+        path = self.place.secrets / "git-credentials"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(outside.credentials(self.place))
+        return path
 
     def _signer(self) -> dict[str, str]:
         """What the platform of a workflow gives a run: a token that says for which commit it runs."""
@@ -198,6 +222,7 @@ class Fork:
         if not path.exists() or not (self.root / ".git/refs/heads/main").exists():
             return {}
         given: dict[str, str] = json.loads(path.read_text())
+        del given[verifying.LOOPBACK]
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True)
         run = f"{given['ACTIONS_ID_TOKEN_REQUEST_URL']}?sha={head.stdout.strip()}"
         return given | {"ACTIONS_ID_TOKEN_REQUEST_URL": run}
@@ -207,6 +232,12 @@ class Fork:
         self.change("k8s/platform/kustomization.yaml", f"sha256:{64 * '0'}", image.rpartition("@")[2])
         self.change("k8s/platform/relay.env", f"REPOSITORY={UPSTREAM}", f"REPOSITORY={outside.REPOSITORY}")
         self.change("k8s/platform/relay.env", "http://mlflow.mlflow.svc:5000", outside.MODELS)
+
+    def _root(self) -> None:
+        """Believe a Sigstore of one's own, as docs/signing.md says."""
+        wait((self.sigstore / "environment.json").exists, "sigstore", self.place)
+        (self.root / TRUST).write_text((self.sigstore / "trust.json").read_text().replace("127.0.0.1", SIGSTORE))
+        self.change("signing/policy.yaml", "root: public-good ", f"root: {TRUST} ")
 
     def _runtime(self, ground: RuntimeLock) -> None:
         """Build the runtime image on our base, or take the lock of the one that was."""

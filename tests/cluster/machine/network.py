@@ -43,7 +43,7 @@ def connect(pid: int, owner: str, enter: Callable[..., list[str]]) -> None:
 def owner() -> str | None:
     """Say whose cable is plugged in, if one is."""
     try:
-        return Path(f"/sys/class/net/{OURS}/ifalias").read_text().strip()
+        return Path(f"/sys/class/net/{OURS}/ifalias").read_text().strip() or None
     except OSError:
         return None
 

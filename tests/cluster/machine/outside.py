@@ -59,9 +59,9 @@ def ledger(place: Place, who: str, host: str) -> str:
     return f"postgresql+psycopg://{who}:{_password(place, who)}@{host}:{POSTGRES}/flights"
 
 
-def pushed(place: Place) -> str:
-    """The address of the repository for who may push."""
-    return REPOSITORY.replace("://", f"://{git_server.USER}:{_password(place, 'git')}@")
+def credentials(place: Place) -> str:
+    """What Git's credential store holds for who may push."""
+    return REPOSITORY.replace("/slipway.git", "\n").replace("://", f"://{git_server.USER}:{_password(place, 'git')}@")
 
 
 def repository(place: Place) -> Path:

@@ -12,6 +12,7 @@ API_SERVICE, DNS_SERVICE = "10.97.0.1", "10.97.0.10"
 NODE_NAME = "node"
 API = f"https://{NODE}:6443"
 CGROUP = "slipway"
+SIGSTORE = "sigstore.cluster.invalid"  # what the box calls itself when it signs: a root that names loopback is refused
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,4 @@ class Place:
 def default() -> Place:
     """Say where the cluster of this checkout is."""
     root = os.environ.get("SLIPWAY_CLUSTER") or Path(__file__).parents[3] / "build" / "cluster"
-    return Place(Path(root))
+    return Place(Path(root).resolve())

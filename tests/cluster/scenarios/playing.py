@@ -160,8 +160,8 @@ class Stage:
         with self._unhealed():
             kubectl.run("--namespace", namespace, "scale", f"deployment/{name}", "--replicas=0")
             gone = ("pod", f"--selector=app.kubernetes.io/name={name}", "--for=delete", "--timeout=60s")
-            kubectl.run("--namespace", namespace, "wait", *gone)
             try:
+                kubectl.run("--namespace", namespace, "wait", *gone)
                 yield
             finally:
                 kubectl.run("--namespace", namespace, "scale", f"deployment/{name}", f"--replicas={replicas}")

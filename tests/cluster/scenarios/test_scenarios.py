@@ -57,7 +57,7 @@ def test_d_a_bad_service_is_aborted(stage: Stage, name: str) -> None:
     assert barred(stage, version) == {"image", "bento"}
     assert found.seconds["verdict -> weight 0"] <= 2
     assert found.seconds["abort -> revert in Git"] <= 10
-    if name == "crashing":  # of the requests in the time that it may take, however soon it ends
+    if name == "crashing":  # half a per cent of the requests in the time that it may take, however soon it ends
         assert found.seconds["in all"] <= ABORTED
         assert found.clients.failed <= 0.005 * TRAFFIC * ABORTED
     else:
@@ -167,7 +167,7 @@ def test_j_an_undo_is_put_back(stage: Stage) -> None:
 
 
 def test_f_a_person_takes_back_what_was_not_promoted(stage: Stage) -> None:
-    """The recorded stable is back without a canary, in less than a second once Argo CD has applied it."""
+    """The recorded stable is back without a canary: nothing is judged on the way."""
     version, began = stage.release()
     stage.until(weight=10)
     runs = len({run.name for run in stage.watch.runs})

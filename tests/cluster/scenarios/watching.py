@@ -87,11 +87,15 @@ def watching(cluster: Cluster) -> Iterator[Watch]:
         command = [cluster.kubectl.program, f"--kubeconfig={cluster.box.place.kubeconfig}", "--namespace", NAMESPACE]
         command += ["get", kind, "--watch", f"--output=jsonpath={template}"]
         while not over.is_set():  # the API ends each watch after a while
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            )
             running[kind] = process
             assert process.stdout is not None
             for line in process.stdout:
-                take(time.time(), line.rstrip("\n").split("|", len(fields) - 1))
+                found = line.rstrip("\n").split("|", len(fields) - 1)
+                if len(found) == len(fields):  # the rest of a message of several lines is none
+                    take(time.time(), found)
             over.wait(0.5)
 
     def rollout(at: float, found: list[str]) -> None:

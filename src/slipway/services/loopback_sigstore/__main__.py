@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--rekor", type=int, choices=(1, 2), default=2, help="Which version the clients shall use.")
     parser.add_argument("--certificate-seconds", type=int, default=600, help="How long a certificate is valid.")
+    parser.add_argument("--name", help="A name of this machine by which it may be asked, besides its address.")
     given = parser.parse_args()
     folder: Path = given.folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,10 +40,10 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Broken(f"{folder} is served already", "Stop that process, or name another --folder.") from None
-        serve(Instance(folder, given.rekor, given.certificate_seconds), folder, given.port)
+        serve(Instance(folder, given.rekor, given.certificate_seconds), folder, given.port, given.name)
 
 
-def serve(instance: Instance, folder: Path, port: int) -> None:
+def serve(instance: Instance, folder: Path, port: int, name: str | None) -> None:
     """Listen, say so in the folder, and answer."""
     trust, environment = folder / "trust.json", folder / "environment.json"
     environment.unlink(missing_ok=True)
@@ -53,7 +54,9 @@ def serve(instance: Instance, folder: Path, port: int) -> None:
     url = f"http://{HERE}:{listening.getsockname()[1]}"
     files.write_text(trust, json.dumps(instance.trust(url), indent=2) + "\n")
     files.write_text(environment, json.dumps(instance.environment(url, trust), indent=2) + "\n")
-    settings = uvicorn.Config(application(instance), log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    settings = uvicorn.Config(
+        application(instance, name), log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
     uvicorn.Server(settings).run(sockets=[listening])
 
 

@@ -19,8 +19,11 @@ from slipway.services.loopback_sigstore.instance import HERE, Instance
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError)  # msgspec's, x509's, asn1crypto's: not what clients send
 
 
-def application(instance: Instance) -> Starlette:
-    """Make the service. All of it runs in the event loop: entries are logged one after the other."""
+def application(instance: Instance, name: str | None = None) -> Starlette:
+    """Make the service, which may be asked by a `name`, too.
+
+    All of it runs in the event loop: entries are logged one after the other.
+    """
 
     def token(request: Request, _: bytes) -> Response:
         given = request.headers.get("authorization", "").encode("latin-1")
@@ -52,7 +55,7 @@ def application(instance: Instance) -> Starlette:
             Route("/api/v1/timestamp", _answering(stamp, 400), methods=["POST"]),
         ],
         # No page that a browser shows may reach it by a name that it lets point here.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HERE])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HERE, *([name] if name else [])])],
     )
 
 

@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from slipway.adapters.outbox import Outbox
 from slipway.errors import SlipwayError
+from slipway.rollout.relay import LONGEST_TURN
 from slipway.services.relay.meters import Meters
 
 MAX_BYTES = 4 << 10
-STUCK = 900.0  # seconds without a turn: longer than a verb and a fetch together may take
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")]
 
 
@@ -67,7 +67,7 @@ def application(outbox: Outbox, token: Callable[[], str], wake: Callable[[], Non
         return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def alive(_: Request) -> Response:
-        stuck = meters.last_turn and time.time() - meters.last_turn > STUCK
+        stuck = meters.last_turn and time.time() - meters.last_turn > LONGEST_TURN
         return PlainTextResponse("stuck\n" if stuck else "ok\n", 503 if stuck else 200)
 
     return Starlette(
