@@ -237,10 +237,10 @@ def secret(namespace: str, name: str, values: dict[str, bytes]) -> dict[str, Any
     return {"kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
-def relay_metrics() -> dict[str, float]:
+def relay_metrics(now: float = NOW) -> dict[str, float]:
     """The relay's /metrics, a few seconds after its last turn."""
-    looked = {f'slipway_relay_looked_at{{environment="{name}"}}': NOW - 5 for name in tree.ENVIRONMENTS}
-    clocks = {"slipway_relay_turned_at": NOW - 5, "slipway_relay_fetched_at": NOW - 4}
+    looked = {f'slipway_relay_looked_at{{environment="{name}"}}': now - 5 for name in tree.ENVIRONMENTS}
+    clocks = {"slipway_relay_turned_at": now - 5, "slipway_relay_fetched_at": now - 4}
     failures = {f'slipway_relay_failures_{name}{{source="git"}}': 3.0 for name in ("total", "created")}
     return clocks | looked | failures
 

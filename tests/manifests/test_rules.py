@@ -27,6 +27,7 @@ BY_TYPE = [
     (DEPLOYMENT, f"{POD}.initContainers", [], "initContainers"),
     (DEPLOYMENT, f"{SHIPPER}.restartPolicy", "Never", "restartPolicy"),
     (DEPLOYMENT, f"{SHIPPER}.command.1", "/home/bento/shipper.py", "command"),
+    (DEPLOYMENT, f"{CONTAINER}.args.1", "5", "args"),
     (DEPLOYMENT, f"{CONTAINER}.env.1.valueFrom.fieldRef.fieldPath", "metadata.name", "fieldPath"),
     (DEPLOYMENT, f"{CONTAINER}.env.6", {"name": "A", "valueFrom": {"secretKeyRef": {"name": "a"}}}, "secretKeyRef"),
     (DEPLOYMENT, f"{POD}.volumes.1.secret.defaultMode", 0o444, "defaultMode"),

@@ -24,14 +24,12 @@ def _address(text: str) -> str:
     """See that an address is http://HOST[:PORT]."""
     try:
         parts = urlsplit(text)
-        at = parts.scheme == "http" and parts.hostname and "@" not in text  # a name and password would not be sent
-        fine = at and (parts.port or 80) and text.endswith(parts.netloc)
+        named = parts.scheme == "http" and parts.hostname and text.endswith(parts.netloc)
+        fine = named and (parts.port or 80) and "@" not in text  # a name and a password would not be sent
     except ValueError:
         fine = False
     if not fine:
-        raise typer.BadParameter(
-            "it must be http://HOST or http://HOST:PORT"
-        )  # and is not told: a password may be in it
+        raise typer.BadParameter("it must be http://HOST or http://HOST:PORT")  # not shown: it may hold a password
     return text
 
 

@@ -90,7 +90,7 @@ def _rights(every: Objects) -> Iterator[str]:
         if "roleRef" in each:
             role = (_at(each, "roleRef", "kind"), _at(each, "metadata", "namespace"), _at(each, "roleRef", "name"))
             if role not in here:
-                yield f"{_label(each)}: roleRef: must be a Role of its namespace that stands here, not {role[0]}/{role[2]}"
+                yield f"{_label(each)}: roleRef: must be a Role that stands here, not {role[0]}/{role[2]}"
             for who in each.get("subjects") or ():
                 if (who.get("kind"), who.get("namespace"), who.get("name")) not in here:
                     yield f"{_label(each)}: subjects: {who} is no ServiceAccount that stands here"

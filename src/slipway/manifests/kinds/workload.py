@@ -126,8 +126,9 @@ class Shipper(Running, frozen=True):
 
 
 class Container(Running, frozen=True):
-    """The service."""
+    """The service. It keeps a connection for longer than its router, which is 90 seconds in Traefik."""
 
+    args: tuple[Literal["--timeout-keep-alive"], Literal["100"]]
     ports: Annotated[tuple[ContainerPort, ...], msgspec.Meta(min_length=1)]
     startup_probe: Probe
     readiness_probe: Probe
