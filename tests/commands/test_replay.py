@@ -47,7 +47,8 @@ def test_it_ends_in_time_and_says_what_it_has_sent(credential: Path) -> None:
         told = ("--truth-after", "0.2", "--credential-file", str(credential))
         code, said = replay(address, "--seconds", "2", *told)
     assert (code, said["to"], said["host"]) == (0, address, NAME)
-    assert said["traffic"]["requests"] == sum(path == "/predict" for path, *_ in heard) == pytest.approx(200, rel=0.3)
+    assert said["traffic"]["requests"] == sum(path == "/predict" for path, *_ in heard)
+    assert 23 < said["traffic"]["requests"] <= 201  # 100 a second; fewer where the machine is busy
     assert (said["traffic"]["errors"], said["statuses"]["422"]) == (3, 3)
     assert said["truths"] > 20
     assert {(host, credential) for _, host, credential in heard} == {(NAME, "Bearer first")}

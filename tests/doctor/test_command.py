@@ -26,6 +26,7 @@ from slipway.__main__ import app
 from slipway.adapters import kubernetes
 from slipway.adapters.kubernetes import Api
 from slipway.adapters.processes import free_port
+from slipway.commands import console
 from slipway.commands import doctor as commands
 from slipway.doctor.records import Answer
 from slipway.errors import Broken
@@ -100,19 +101,25 @@ def test_secrets_are_compared_and_not_shown(api: Live, clone: Path) -> None:
     assert "digest" not in told
 
 
-def test_a_right_that_is_lacking_is_told_to_a_person(api: Live, clone: Path) -> None:
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no sentence is broken; pytest-xdist says how wide its own is."""
+    monkeypatch.setattr(console, "_width", 200)
+
+
+def test_a_right_that_is_lacking_is_told_to_a_person(api: Live, clone: Path, wide: None) -> None:
     """Exit code 1, with words of its own: nothing wrong was found, and that is not ok."""
     api.forbidden.add("/secrets/")
-    done = CliRunner().invoke(app, ["doctor", "--root", str(clone)], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["doctor", "--root", str(clone)])
     assert done.exit_code == 1
     assert "nothing wrong was found, and 3 checks could not be made: that is not ok yet" in done.stdout
     assert "you may not read /api/v1/namespaces/flights-production/secrets/flights-ledger (403)" in done.stdout
 
 
-def test_a_fault_is_told_to_a_person(api: Live, clone: Path) -> None:
+def test_a_fault_is_told_to_a_person(api: Live, clone: Path, wide: None) -> None:
     """The check, the object, what was found, and the remedy; the rest is ok."""
     api.get("Deployment", "flights")["spec"]["template"]["spec"]["containers"][0]["image"] = "flights:0.9.0"
-    done = CliRunner().invoke(app, ["doctor", "--root", str(clone)], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["doctor", "--root", str(clone)])
     assert done.exit_code == 1
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert any(line.startswith("wrong image flights-production Deployment/flights: it asks for") for line in lines)
