@@ -84,7 +84,7 @@ CASES = {
     "contract": Case(Behind("demanding('pressure')"), "aborted", ("verdict",), "errors", 1500),
     # Who is answered when it dies gets nothing, and neither does who comes before that is known. One death's errors can
     # be too few: then it is up again and dies again, or takes so long that no pod was available for 60 seconds.
-    "crashing": Case(Behind("crashing(100)"), "aborted", ("verdict", "unavailable"), "errors", 600),
+    "crashing": Case(Behind("crashing(100)"), "aborted", ("verdict", "unavailable"), "errors", 600, weights=None),
     # Nobody gets an error, so there is no evidence: 60 seconds without an available pod end it, however many it got.
     "withdrawing": Case(Behind("withdrawing(100)"), "aborted", ("unavailable",), None, 600),
     # UA flies a sixth of all flights: 5 points of Brier loss, two and a half margins of the last step.

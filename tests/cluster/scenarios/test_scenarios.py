@@ -55,7 +55,7 @@ def test_d_a_bad_service_is_aborted(stage: Stage, name: str) -> None:
     version, began = stage.release(case.make.fault)
     found = ended(stage, version, began, "reverted", *case.causes)
     assert found.cause != "verdict" or found.blame == case.blame
-    assert tuple(found.weights) == case.weights
+    assert case.weights in (None, tuple(found.weights))
     assert barred(stage, version) == {"image", "bento"}
     assert found.seconds["verdict -> weight 0"] <= AT_ONCE
     assert found.seconds["abort -> revert in Git"] <= SOON
