@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests import checkout
 
 from slipway import quiet  # noqa: F401  # before any library reads the environment
 
@@ -165,17 +166,7 @@ def trained(make_project: Callable[[], Project]) -> Project:
 def small_repository(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working tree as a repository of its own, with the parameters and the data of the small profile."""
     root = tmp_path_factory.mktemp("small") / "repository"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
+    checkout.copy(root)
     shutil.copy(ROOT / "tests/small/params.yaml", root)
     shutil.copytree(small_data, root / "data")
     (root / "dvc.lock").unlink()

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.conftest import IDENTITY, ROOT
+from tests import checkout
+from tests.conftest import IDENTITY
 from tests.signing.instance import Instance, started
 
 from demo.playing import FINISHED_SECONDS, interrupt, trains
@@ -60,12 +61,7 @@ class Demo:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working tree as a repository of its own."""
     root = tmp_path_factory.mktemp("demo") / "repository"
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
+    checkout.copy(root)
     for command in ("git init -q -b main", "git add -A", "git commit -qm Begin"):
         subprocess.run(command.split(), cwd=root, env=os.environ | IDENTITY, check=True, capture_output=True)
     return root

@@ -9,7 +9,7 @@ from tests.cluster.machine.place import Place
 from tests.cluster.machine.programs import ROOT
 
 from slipway import digests
-from slipway.adapters.registry import make_lock
+from slipway.adapters.registry import exists, make_lock
 from slipway.errors import Broken
 from slipway.records import RuntimeLock
 from slipway.reference import Reference
@@ -27,15 +27,21 @@ def lock(place: Place) -> RuntimeLock:
     """
     script = ROOT / "scripts/base_image.sh"
     tag = digests.of_bytes(script.read_bytes() + " ".join(PACKAGES).encode()).removeprefix("sha256:")[:12]
-    if not registry.tagged(place, NAME, tag):
-        _make(place, script, f"{registry.HOST}/{NAME}:{tag}")
+    image = Reference(registry.HOST, NAME, tag=tag)
     with registry.trusting(place):
-        return make_lock(Reference(registry.HOST, NAME, tag=tag))
+        if not exists(image):
+            _make(script, f"{image.repository}:{tag}")
+        return make_lock(image)
 
 
-def _make(place: Place, script: Path, name: str) -> None:
+def named(made: RuntimeLock) -> str:
+    """Its name by digest."""
+    return f"{registry.HOST}/{NAME}@{made.manifest_digest}"
+
+
+def _make(script: Path, name: str) -> None:
     print("slipway: making the base image (once; a minute or two)", flush=True)
-    with tempfile.TemporaryDirectory(prefix="slipway-base-") as folder, registry.trusting(place):
+    with tempfile.TemporaryDirectory(prefix="slipway-base-") as folder:
         archive = f"{folder}/base.tar"
         for command in (
             [str(script), archive, *PACKAGES],

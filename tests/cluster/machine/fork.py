@@ -9,14 +9,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import checkout
 from tests.cluster.machine import base, outside, registry
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.kubernetes import wait
 from tests.cluster.machine.place import SIGSTORE, Place
-from tests.cluster.machine.programs import ROOT
 
-from slipway import digests
-from slipway.commands import platform_image, runtime, verifying
+from slipway.commands import platform_image, runtime, verifying, wheel_image
 from slipway.demo import Step
 from slipway.errors import Broken
 from slipway.manifests import tree
@@ -82,14 +81,13 @@ class Fork:
 
     def make(self, ground: RuntimeLock) -> None:
         """Copy the working tree, change what a fork changes, build its images on the base `ground`, and push it."""
-        _copy(self.root)
+        checkout.copy(self.root)
         for name, before, after in CHANGES:
             self.change(name, before, after)
         for path in (self.root / "argocd").rglob("*.yaml"):
             path.write_text(path.read_text().replace(UPSTREAM, outside.REPOSITORY))
         with registry.trusting(self.place):
-            named = f"{registry.HOST}/{base.NAME}@{ground.manifest_digest}"
-            self._platform(platform_image.make(self.root, named, PLATFORM).image)
+            self._platform(platform_image.make(self.root, base.named(ground), PLATFORM).image)
         self._runtime(ground)
         self._root()
         self.run("slipway", "manifests", "render")
@@ -241,22 +239,11 @@ class Fork:
 
     def _runtime(self, ground: RuntimeLock) -> None:
         """Build the runtime image on our base, or take the lock of the one that was."""
-        made = f"{runtime.RECIPE.made_from(self.root)} {ground.manifest_digest}"
-        kept = self.kept / f"runtime-{digests.of_bytes(made.encode()).removeprefix('sha256:')[:16]}.json"
+        tag = runtime.RECIPE.tag(self.root, wheel_image.ground(base.named(ground)))
+        kept = self.kept / f"runtime-{tag}.json"
         lock = self.root / runtime.LOCK
         if not kept.exists():
             print("slipway: building the runtime image (once; a minute or two)", flush=True)
-            named = f"{registry.HOST}/{base.NAME}@{ground.manifest_digest}"
-            self.run("slipway", "runtime", "build", "--base", named, "--to", RUNTIME)
+            self.run("slipway", "runtime", "build", "--base", base.named(ground), "--to", RUNTIME)
             shutil.copy(lock, kept)
         shutil.copy(kept, lock)
-
-
-def _copy(into: Path) -> None:
-    """Copy what stands in the working tree, committed or not."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, into / name)

@@ -17,7 +17,7 @@ from tests.cluster.machine.kubernetes import wait
 from tests.cluster.machine.place import NODE, Place
 
 from slipway.adapters import registry
-from slipway.oci import MANIFEST, Image
+from slipway.oci import Image
 from slipway.reference import Reference
 
 HOST = f"{NODE}:5000"
@@ -68,12 +68,6 @@ def push(place: Place, image: Image, name: str, tag: str, *, base: str | None = 
     with trusting(place):
         registry.push(image, to, Reference(HOST, base or name), lambda *_: None)
     return f"{HOST}/{name}@{image.digest}"
-
-
-def tagged(place: Place, name: str, tag: str) -> bool:
-    """Whether there is such an image."""
-    url = f"https://{HOST}/v2/{name}/manifests/{tag}"
-    return requests.head(url, headers={"Accept": MANIFEST}, timeout=5, verify=str(place.keys / "ca.crt")).ok
 
 
 @contextmanager
