@@ -128,6 +128,10 @@ class Outbox:
         sql = "UPDATE reports SET told = 1 WHERE environment = ? AND told = 0 AND since <= ?"
         return self._write(sql, (environment, now - after)) == 1
 
+    def told(self, environment: str) -> bool:
+        """Whether people were told of what stands in an environment now."""
+        return bool(self._read("SELECT 1 FROM reports WHERE environment = ? AND told = 1", (environment,)))
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

@@ -135,7 +135,7 @@ class Relay:
         report = action if action is not None and action.verb == "report" else None
         if self._outbox.report(name, report.key if report else None, now, report.after if report else 0.0) and report:
             self._say(f"{report.version or report.image} in {name} needs a person", f"{report.why}.", report.key)
-        self._meters.reports(name, standing=report is not None)
+        self._meters.reports(name, standing=self._outbox.told(name))
         if action is not None and report is None:
             self._listen(seen)  # a rehearsal keeps the very last word; a cluster's judge has none any more
             word = self._outbox.word(seen.namespace, seen.rollout, seen.image)

@@ -44,7 +44,7 @@ class Meters:
         self._failures.labels(source).inc()
 
     def reports(self, environment: str, *, standing: bool) -> None:
-        """Say whether an environment waits for people."""
+        """Say whether an environment waits for people who were told so."""
         self._reports.labels(environment).set(standing)
 
     def looked(self, environment: str, now: float) -> None:
