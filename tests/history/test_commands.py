@@ -17,7 +17,7 @@ from slipway.adapters.git import Repository
 from slipway.rollout.records import Seen
 
 pytestmark = pytest.mark.usefixtures("author")
-LEDGER = ("--ledger", "sqlite:///ledger.db")
+LEDGER = "sqlite:///ledger.db"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,9 @@ def test_history_that_was_changed_by_hand_is_found_until_it_is_put_back(small: S
 def test_the_chain_of_a_prediction(told: Story) -> None:
     """From the id to the data: what it says, that it is genuine, its truth, its release, its commit."""
     identity = told.predicted("1.1.0")
-    found = asked(told, "audit", identity, "--keys", "keys", *LEDGER)
+    found = asked(told, "audit", identity, "--keys", "keys", "--ledger", LEDGER)
+    files.write_text(address := told.world.folder / "url", f"{LEDGER}\n")
+    assert asked(told, "audit", identity, "--keys", "keys", "--ledger", str(address)) == found
     prediction, (chain,) = found["prediction"], found["chains"]
     assert (prediction["signature"], prediction["ledger"], prediction["truth"]) == ("verified", "truth told", 1)
     assert (prediction["version"], prediction["score"]) == ("1.1.0", 0.8125)

@@ -13,6 +13,7 @@ from slipway.adapters.git import Repository
 from slipway.commands import Json, Root, TrackingUri, emit, past
 from slipway.commands.audit_links import checked
 from slipway.commands.audit_shown import shown
+from slipway.commands.options import database
 from slipway.commands.past import Past
 from slipway.errors import Broken, Rejected
 from slipway.lineage import Asked, Audit, Chain, Registered, Source
@@ -23,7 +24,10 @@ from slipway.records import Bundle
 def audit(
     subject: Annotated[str, typer.Argument(help="A prediction's id, a version, or 12 digits of a digest or commit.")],
     ledger: Annotated[
-        str | None, typer.Option("--ledger", help="Address of the ledger, to ask for a prediction's truth.")
+        str | None,
+        typer.Option(
+            "--ledger", callback=database, help="The ledger, or a file that names it, to ask for a prediction's truth."
+        ),
     ] = None,
     keys: Annotated[
         Path | None, typer.Option("--keys", help="File of the keys that sign ids, to check a prediction's.")

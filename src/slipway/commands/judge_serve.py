@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from slipway.adapters import files
 from slipway.commands import console, deciding
+from slipway.commands.options import database
 from slipway.errors import Broken
 
 
@@ -22,7 +22,7 @@ def serve(
     ] = None,
     ledger: Annotated[
         str | None,
-        typer.Option("--ledger", help="Truth comes from this database, or a file that names it."),
+        typer.Option("--ledger", callback=database, help="Truth comes from this database, or a file that names it."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen; in a pod, 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port there; 0 takes a free one.")] = 8080,
@@ -59,8 +59,7 @@ def serve(
         facts, samples = Cluster(), Prometheus(prometheus, rules.selectors)
     else:
         raise Broken("the judge was not told where to look", "Name --kubernetes and --prometheus URL, or --rehearsal.")
-    url = files.read_bytes(Path(ledger)).decode(errors="replace").strip() if ledger and "://" not in ledger else ledger
-    truths = FromLedger(lambda: Ledger(url, read_only=True)) if url else None
+    truths = FromLedger(lambda: Ledger(ledger, read_only=True)) if ledger else None
     app = application(Judge(rules.policy, facts, samples, truths))
     try:
         listening = socket.create_server((host, port))

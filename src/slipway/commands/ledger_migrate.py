@@ -1,17 +1,16 @@
 """`slipway ledger migrate`: the tables of a ledger, before anything reads it."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slipway.adapters import files
 from slipway.commands import Json, emit
+from slipway.commands.options import database
 from slipway.records import LedgerTables
 
 
 def migrate(
-    ledger: Annotated[str, typer.Option("--ledger", help="The database, or a file that names it.")],
+    ledger: Annotated[str, typer.Option("--ledger", callback=database, help="The database, or a file that names it.")],
     *,
     as_json: Json = False,
 ) -> None:
@@ -27,8 +26,7 @@ def migrate(
     """
     from slipway.adapters.ledger import Ledger, schema
 
-    url = ledger if "://" in ledger else files.read_bytes(Path(ledger)).decode(errors="replace").strip()
-    opened = Ledger(url)
+    opened = Ledger(ledger)
     opened.close()
     found = LedgerTables(ledger=opened.name, schema=schema.VERSION, made=opened.made)
     told = "made the tables" if opened.made else "the tables are there already"

@@ -1,10 +1,12 @@
 """Options that several verbs share, and how their values are read."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from slipway import records
+from slipway.adapters import files
 from slipway.manifests import tree
 from slipway.records import Evidence
 
@@ -36,6 +38,13 @@ def in_words(text: str | None) -> str | None:
     if not 0 < len(line) <= MOST:
         raise typer.BadParameter(f"{len(line)} characters are not in between 1 and {MOST}")
     return line
+
+
+def database(named: str | None) -> str | None:
+    """Return the address of a ledger, or what a file holds that names it: an address may have a password in it."""
+    if named is None or "://" in named:
+        return named
+    return files.read_bytes(Path(named)).decode(errors="replace").strip()
 
 
 Environment = Annotated[
