@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.machine import kubernetes, programs
+from tests.cluster.machine.__main__ import down
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.kubernetes import PAUSE, Kubectl, wait
 from tests.cluster.machine.place import NODE, PODS, Place
@@ -84,11 +85,12 @@ def test_a_pod_runs_and_nothing_leaves(box: Box, tools: dict[str, str]) -> None:
 
 
 def test_nothing_is_left_when_its_maker_is_killed(tools: dict[str, str], place: Place) -> None:
-    """A program makes a node and a pod and is killed: what is left is all there, and ends by the pid of one process."""
+    """A program makes a node and a pod and is killed: what is left is all there, and `make cluster-down` ends it."""
     script = """
 import sys, time
 from pathlib import Path
 from tests.cluster.machine import kubernetes, programs
+from tests.cluster.machine.__main__ import down
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.place import Place
 box = Box(Place(Path(sys.argv[1])))
@@ -110,10 +112,10 @@ time.sleep(600)
         assert all(before[kind] for kind in ("processes", "links", "cgroups", "files")), before
     finally:
         maker.kill()
-        box.end()
+        down()
 
     deadline = time.monotonic() + 10
     while any(traces(place.root).values()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert traces(place.root) == {kind: [] for kind in before}
-    box.end()  # again: nothing to do, and no error
+    down()  # again: nothing to do, and no error

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 from tests.cluster.machine.cluster import NAMESPACE, Cluster
 from tests.cluster.machine.kubernetes import wait
+from tests.cluster.machine.place import NODE
 from tests.cluster.scenarios.watching import Rollout, Watch
 from tests.cluster.traffic import Seen, Traffic
 
 from challengers.releases import FAULTS, HOOK
 from slipway.errors import Broken
 
+STAGING = "flights.staging.example.com"  # as its route matches
 ENDS = ("promoted", "reverted", "superseded", "restored")
 SETTLED = 1.0  # seconds after a weight was set, and before the next one, that are not counted as its
 
@@ -186,6 +189,10 @@ class Stage:
         """See that Git, cluster and registry say the same, as `slipway status` looks at them."""
         look = ("slipway", "status", "--cluster")
         wait(lambda: self.cluster.fork.run(*look), "what slipway status asks for", self.cluster.box.place)
+
+    def ask_staging(self) -> None:
+        """Ask it once: nobody else does between canaries, and of what was never asked there are no series."""
+        requests.get(f"http://{NODE}/version", headers={"Host": STAGING}, timeout=5)
 
     def shares(self, began: float, pod: str) -> dict[int, tuple[float, int]]:
         """The share of requests that a canary got at each weight, and of how many, since then."""

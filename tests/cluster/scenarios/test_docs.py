@@ -29,7 +29,7 @@ ELSEWHERE = {  # how commands begin that are not run here, and why
     "slipway platform build ": "takes minutes; fork.py does the same by its function",
     "grep -rl ": "the fork names its repository already",
     "git ": "nothing is there to commit",
-    "printf ": "passwords of this cluster take the place of invented ones: see `given`",
+    "printf ": "passwords of this cluster take the place of invented ones: see Person.writes",
     "openssl ": "as above",
     "dvc ": "the first release of each run, in Cluster.serve",
     "slipway gate ": "as above",
@@ -43,12 +43,13 @@ ELSEWHERE = {  # how commands begin that are not run here, and why
     "slipway judge explain ": "needs the line before",
 }
 GIVEN = {  # what the pages have a person write under build/: the Secret that has it here
-    "url": "flights-ledger",
     "keys": "flights-ledger",
     "credentials": "flights-ledger",
     "relay-token": "relay",
     "git-credentials": "relay",
 }
+ADDRESS = re.compile(r"printf 'postgresql\+psycopg://(\w+):PASSWORD@")
+ROLES = {"judge": "ledger", "flights": "ledger-owner"}  # of a printed address: the Secret that has it here
 PORT, SECONDS = 9092, 45.0
 ALERTS = yaml.safe_load((ROOT / "monitoring/alerts.yaml").read_text())["groups"][0]["rules"]
 OTHERS = {"rollout_info", "argocd_app_info", "traefik_service_requests_total"}  # metrics of other projects, by alerts
@@ -86,8 +87,14 @@ class Person:
 
     def __init__(self, stage: Stage) -> None:
         self._stage, self._printed = stage, dict[str, str]()
+        self._addresses = {role: data(stage, secret)["url"] for role, secret in ROLES.items()}
         programs = stage.cluster.programs
         self._tools = ":".join(str(Path(programs[name]).parent) for name in ("kubectl", "kubectl-argo-rollouts"))
+
+    def writes(self, command: str) -> None:
+        """Where the page prints an address with an invented password, have the one of this cluster in its place."""
+        if role := ADDRESS.match(command):
+            (self._stage.cluster.fork.root / "build/url").write_bytes(self._addresses[role[1]])
 
     def type(self, command: str) -> str:
         """Run it until it ends well, as things may just be on their way; return what it printed."""
@@ -110,15 +117,21 @@ class Person:
         return False
 
 
+def data(stage: Stage, secret: str) -> dict[str, bytes]:
+    """What a Secret holds."""
+    namespace = NAMESPACE if secret == "flights-ledger" else "slipway"  # noqa: S105  # a name
+    encoded = stage.cluster.object("secret", secret, namespace)["data"]
+    return {name: base64.b64decode(value) for name, value in encoded.items()}
+
+
 @pytest.fixture(scope="module")
 def person(stage: Stage) -> Person:
     """Somebody in an up-to-date checkout, who has written what the Secrets are made of."""
     stage.cluster.fork.pull()
+    stage.ask_staging()
     folder = stage.cluster.fork.root / "build"
     for name, secret in GIVEN.items():
-        namespace = NAMESPACE if secret == "flights-ledger" else "slipway"  # noqa: S105  # a name
-        data = stage.cluster.object("secret", secret, namespace)["data"]
-        (folder / name).write_bytes(base64.b64decode(data[name]))
+        (folder / name).write_bytes(data(stage, secret)[name])
     return Person(stage)
 
 
@@ -133,9 +146,11 @@ def test_a_page_is_true(stage: Stage, person: Person, page: str) -> None:
     """Each command ends with 0, in the page's order, and among what they print is what the page shows."""
     for block in blocks(page):
         commands = [command for command in block.commands if not command.startswith(tuple(ELSEWHERE))]
-        for command in commands:
-            print(command, flush=True)
-            person.type(command)
+        for command in block.commands:
+            person.writes(command)
+            if command in commands:
+                print(command, flush=True)
+                person.type(command)
         for line in (line.replace(WRITTEN, stage.stable) for line in block.shown):
             there = functools.partial(person.sees, line, commands)
             wait(there, f"`{line}` in the output", stage.cluster.box.place)

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
-import requests
 from tests.cluster.machine.kubernetes import wait
-from tests.cluster.machine.place import NODE
 from tests.cluster.scenarios.playing import Stage
 from typer.testing import CliRunner
 
@@ -183,12 +181,9 @@ BREAKS = {
 
 def well(stage: Stage) -> None:
     """Wait until a person who asks is told that all is well."""
-    requests.get(
-        f"http://{NODE}/version", headers={"Host": "flights.staging.example.com"}, timeout=5
-    )  # or there are no series of it
-    wait(
-        lambda: stage.cluster.fork.run("slipway", "doctor"), "what slipway doctor asks for", stage.cluster.box.place, 90
-    )
+    stage.ask_staging()
+    look = ("slipway", "doctor")
+    wait(lambda: stage.cluster.fork.run(*look), "what slipway doctor asks for", stage.cluster.box.place, 90)
 
 
 def wrong(stage: Stage, check: str) -> list[dict[str, Any]]:

@@ -216,3 +216,4 @@ def test_c_a_leak_passes_the_gate_and_is_aborted_on_truth(stage: Stage) -> None:
     assert found.clients.failed == 0
     fork.play(*story.merge(version)[1:])
     fork.train()
+    fork.decide()  # what follows is the champion's model again
