@@ -32,7 +32,7 @@ class Cluster:
 
     @classmethod
     def make(cls, box: Box, told: Told) -> "Cluster":
-        """Start everything; nothing is released yet.
+        """Start everything, and package the first model meanwhile; nothing is released yet.
 
         Raises:
             Broken: something does not get ready; says which log to read.
@@ -55,23 +55,23 @@ class Cluster:
         told("the fork is pushed, and its images")
         cluster = cls(box, found, kubectl, fork)
         _pull(box, fork.platform)
+        fork.train()  # pods wait for other pods, most of the time
+        told("the first model is trained")
         platform.ready(kubectl)
         told("names, Traefik, Argo Rollouts and Argo CD are ready")
         delivery.prepare(box, fork, kubectl)
-        for name in ("judge", "relay"):
-            wait(
-                lambda name=name: cluster.object("deployment", name, "slipway"), name, box.place, 180
-            )  # images come first
+        fork.decide("--first")
+        fork.push(fork.package())
+        for name in ("judge", "relay"):  # images come first
+            wait(lambda name=name: cluster.object("deployment", name, "slipway"), name, box.place, 180)
             kubectl.run("--namespace=slipway", "rollout", "status", f"deployment/{name}", "--timeout=180s")
         told("judge and relay are ready")
         return cluster
 
     def serve(self, told: Told) -> str:
-        """Train the first model and release it to staging, from where the relay carries it on; returns its version."""
-        self.fork.train()
-        told("the first model is trained")
-        self.fork.decide("--first")
-        version = self.fork.release("--environment=staging")
+        """Release the first model to staging, from where the relay carries it on; returns its version."""
+        self.fork.run("slipway", "release", "--environment=staging")
+        version = self.fork.packaged()
         told(f"{version} is released to staging")
         self.until_promoted(version)
         told(f"{version} serves in production, too, and Git says so")
