@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.cluster.chaos import FULL
-from tests.cluster.chaos.report import Report
+from tests.cluster.chaos.report import Report, commit
 
 collect_ignore = [] if FULL else ["test_c_proceeds.py"]
 
@@ -12,7 +12,7 @@ collect_ignore = [] if FULL else ["test_c_proceeds.py"]
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
     """The page on reliability, written when all of it was seen."""
-    made = Report()
+    made = Report(commit())
     yield made
     if FULL:
         made.write()

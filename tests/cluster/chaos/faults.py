@@ -19,7 +19,7 @@ from tests.cluster.machine.box import Box
 from tests.cluster.machine.cluster import NAMESPACE
 from tests.cluster.machine.kubernetes import wait
 from tests.cluster.machine.place import NODE
-from tests.cluster.scenarios.playing import Stage
+from tests.cluster.scenarios.playing import WHOLE, Stage
 
 from slipway.adapters.ledger import Ledger
 from slipway.canary.facts import HASH
@@ -49,6 +49,7 @@ class Threat:
     play: Callable[[Stage], tuple[str, float, Back]]  # the version, when it was released, and as above
     zero: float = 2  # seconds from the verdict to weight 0, at most
     revert: float = 10  # seconds from the abort to the revert in Git, at most
+    whole: float = WHOLE  # seconds from there until all is stable, at most
 
 
 def measured(stage: Stage) -> Asked:
@@ -239,7 +240,8 @@ THREATS = [
     Threat("the Rollouts controller killed at the verdict", at_the_verdict, zero=60, revert=30),
     Threat("a webhook with a wrong token", lost_webhook, zero=5, revert=30),
     Threat("a receiver that hangs for 15 s", hanging_receiver, zero=GAP + 15, revert=60),
-    Threat("Argo CD's repo server killed at the revert", at_the_revert),
+    # Argo CD could not read main when it was told of the revert, and looks again when it does by itself.
+    Threat("Argo CD's repo server killed at the revert", at_the_revert, whole=240),
     Threat("the Git server away for 15 s from the abort on", at_the_abort(away(GIT, outside.git)), revert=60),
 ]
 if not FULL:

@@ -88,8 +88,9 @@ EDGES = [
 
 @dataclass
 class Report:
-    """What was seen, by the fault's name."""
+    """What was seen of a commit, by the fault's name."""
 
+    commit: str
     stood: dict[str, str] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
     proceeded: str = ""
@@ -137,7 +138,7 @@ class Report:
         edges = ("what goes wrong", "elsewhere", "here", "shown by")
         shown = [(*edge, ", ".join(f"`{test}`" for test in tests.split(", "))) for *edge, tests in EDGES]
         parts = (
-            f"Seen at {_commit()} on {datetime.now(UTC):%d %B %Y}, by `make chaos`.",
+            f"Seen at {self.commit} on {datetime.now(UTC):%d %B %Y}, by `make chaos`.",
             _table(stood, self.stood.values()),
             _table(ended, self.ended.values()),
             f"{self.proceeded} {self.kept}",
@@ -156,7 +157,8 @@ def _table(head: tuple[str, ...], rows: Iterable[str]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows])
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Name what is checked out."""
     told = subprocess.run(
         ["git", "describe", "--always", "--dirty=, changed,"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -13,7 +13,7 @@ from tests.cluster.scenarios.playing import Stage
 def test_a_bad_canary_is_aborted(stage: Stage, report: Report, threat: Threat) -> None:
     """It is never promoted, Git takes it back by the judge's verdict, and all is stable again."""
     version, began, back = threat.play(stage)
-    found = stage.end(version, began)
+    found = stage.end(version, began, whole=threat.whole)
     wait(back, f"what was broken ({threat.name})", stage.cluster.box.place)
     print(f"{threat.name}: {found.told()}", flush=True)
     assert (found.kind, found.cause) == ("reverted", "verdict")

@@ -20,6 +20,7 @@ from slipway.errors import Broken
 
 STAGING = "flights.staging.example.com"  # as its route matches
 ENDS = ("promoted", "reverted", "superseded", "restored")
+WHOLE = 90.0  # seconds that the Rollout may take to be healthy on one template again
 SETTLED = 1.0  # seconds after a weight was set, and before the next one, that are not counted as its
 
 
@@ -89,17 +90,17 @@ class Stage:
                 faults.unlink()
                 fork.commit("Serve as before")
 
-    def end(self, version: str, began: float, seconds: float = 400) -> Ended:
-        """Wait until main says how the release ended, and the Rollout is whole again."""
+    def end(self, version: str, began: float, seconds: float = 400, whole: float = WHOLE) -> Ended:
+        """Wait until main says how the release ended, and then until the Rollout is whole again."""
         place = self.cluster.box.place
         event = wait(lambda: self.event(version), f"the end of {version}", place, seconds)
         recorded = time.time()
-        whole = self.settle(began)
+        settled = self.settle(began, whole)
         self.cluster.fork.pull()
         if event["kind"] in ("promoted", "restored"):
             self.stable = version
-        took = {name: value for name, value in self._took(began, recorded, whole) if value is not None}
-        return Ended(version, event, self.watch.weights(began), took, self.traffic.seen(began, whole))
+        took = {name: value for name, value in self._took(began, recorded, settled) if value is not None}
+        return Ended(version, event, self.watch.weights(began), took, self.traffic.seen(began, settled))
 
     def event(self, version: str) -> dict[str, Any] | None:
         """The last of a release's events in production, if it is an end."""
@@ -107,7 +108,7 @@ class Stage:
         mine = [one for one in every if one["environment"] == "production"]
         return mine[-1] if mine and mine[-1]["kind"] in ENDS else None
 
-    def settle(self, since: float) -> float:
+    def settle(self, since: float, seconds: float = WHOLE) -> float:
         """Wait until the Rollout is healthy on one template again; says when that was seen."""
 
         def whole() -> float | None:
@@ -115,7 +116,7 @@ class Stage:
             there = last.phase == "Healthy" and last.canary == last.stable and not last.aborted
             return last.at if there and last.at > since and self.runs_stable() else None
 
-        return float(wait(whole, "the Rollout", self.cluster.box.place, 90))
+        return float(wait(whole, "the Rollout", self.cluster.box.place, seconds))
 
     def runs_stable(self) -> bool:
         """Whether the Deployment asks for the recorded stable's image."""
