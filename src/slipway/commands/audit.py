@@ -25,9 +25,7 @@ def audit(
     subject: Annotated[str, typer.Argument(help="A prediction's id, a version, or 12 digits of a digest or commit.")],
     ledger: Annotated[
         str | None,
-        typer.Option(
-            "--ledger", callback=database, help="The ledger, or a file that names it, to ask for a prediction's truth."
-        ),
+        typer.Option("--ledger", help="The ledger, or a file that names it, to ask for a prediction's truth."),
     ] = None,
     keys: Annotated[
         Path | None, typer.Option("--keys", help="File of the keys that sign ids, to check a prediction's.")
@@ -123,7 +121,7 @@ def _asked(origin: Origin, found: Past, ledger: str | None, *, checked: bool) ->
     if ledger is not None:
         from slipway.adapters.ledger import Ledger
 
-        opened = Ledger(ledger, read_only=True)
+        opened = Ledger(database(ledger), read_only=True)
         try:
             said = opened.truths([origin.id])
         finally:

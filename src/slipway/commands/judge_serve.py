@@ -22,7 +22,7 @@ def serve(
     ] = None,
     ledger: Annotated[
         str | None,
-        typer.Option("--ledger", callback=database, help="Truth comes from this database, or a file that names it."),
+        typer.Option("--ledger", help="Truth comes from this database, or a file that names it."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Where to listen; in a pod, 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port there; 0 takes a free one.")] = 8080,
@@ -59,7 +59,8 @@ def serve(
         facts, samples = Cluster(), Prometheus(prometheus, rules.selectors)
     else:
         raise Broken("the judge was not told where to look", "Name --kubernetes and --prometheus URL, or --rehearsal.")
-    truths = FromLedger(lambda: Ledger(ledger, read_only=True)) if ledger else None
+    address = database(ledger) if ledger else None
+    truths = FromLedger(lambda: Ledger(address, read_only=True)) if address else None
     app = application(Judge(rules.policy, facts, samples, truths))
     try:
         listening = socket.create_server((host, port))

@@ -10,7 +10,7 @@ from slipway.records import LedgerTables
 
 
 def migrate(
-    ledger: Annotated[str, typer.Option("--ledger", callback=database, help="The database, or a file that names it.")],
+    ledger: Annotated[str, typer.Option("--ledger", help="The database, or a file that names it.")],
     *,
     as_json: Json = False,
 ) -> None:
@@ -26,7 +26,7 @@ def migrate(
     """
     from slipway.adapters.ledger import Ledger, schema
 
-    opened = Ledger(ledger)
+    opened = Ledger(database(ledger))
     opened.close()
     found = LedgerTables(ledger=opened.name, schema=schema.VERSION, made=opened.made)
     told = "made the tables" if opened.made else "the tables are there already"

@@ -40,9 +40,9 @@ def in_words(text: str | None) -> str | None:
     return line
 
 
-def database(named: str | None) -> str | None:
+def database(named: str) -> str:
     """Return the address of a ledger, or what a file holds that names it: an address may have a password in it."""
-    if named is None or "://" in named:
+    if "://" in named:
         return named
     return files.read_bytes(Path(named)).decode(errors="replace").strip()
 
