@@ -1,5 +1,6 @@
 """Plays a scenario: a release goes in, and what came of it is collected from Git, the cluster and the clients."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -174,17 +175,20 @@ class Stage:
     @contextmanager
     def _unhealed(self) -> Iterator[None]:
         """Have Argo CD leave the platform as it is."""
+        name = "slipway-platform"
+        before = self.cluster.object("application", name, "argocd")["spec"]["syncPolicy"]["automated"]
 
-        def heal(*, on: bool) -> None:
-            patch = f'{{"spec": {{"syncPolicy": {{"automated": {{"selfHeal": {str(on).lower()}}}}}}}}}'
-            named = ("application", "slipway-platform", "--type=merge", f"--patch={patch}")
-            self.cluster.kubectl.run("--namespace=argocd", "patch", *named)
+        def sync(automated: dict[str, bool] | None) -> None:
+            patch = json.dumps({"spec": {"syncPolicy": {"automated": automated}}})
+            self.cluster.kubectl.run(
+                "--namespace=argocd", "patch", "application", name, "--type=merge", "--patch", patch
+            )
 
-        heal(on=False)
+        sync(None)  # without self-heal alone, the next commit would bring it back
         try:
             yield
         finally:
-            heal(on=True)
+            sync(before)
 
     def agree(self) -> None:
         """See that Git, cluster and registry say the same, as `slipway status` looks at them."""
