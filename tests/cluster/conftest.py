@@ -34,7 +34,7 @@ def cluster() -> Iterator[Cluster]:
     """A platform on which nothing is released yet."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="slipway-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
-        box = Box(Place(Path(folder) / "c"))
+        box = Box(Place(Path(folder)))
         try:
             yield Cluster.make(box, lambda what: print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True))
         finally:

@@ -19,7 +19,7 @@ from tests.cluster.machine.box import Box
 from tests.cluster.machine.cluster import NAMESPACE
 from tests.cluster.machine.kubernetes import wait
 from tests.cluster.machine.place import NODE
-from tests.cluster.scenarios.playing import WHOLE, Stage
+from tests.cluster.scenarios.playing import REFRESH, WHOLE, Stage
 
 from slipway.adapters.ledger import Ledger
 from slipway.canary.facts import HASH
@@ -67,7 +67,7 @@ def asked(stage: Stage, since: float) -> bool:
 
 def synced(stage: Stage, since: float) -> bool:
     """Whether Argo CD has held production against main since then, and found it equal."""
-    refresh = ("annotate", "application", NAMESPACE, "argocd.argoproj.io/refresh=normal", "--overwrite")
+    refresh = ("annotate", "application", NAMESPACE, f"{REFRESH}=normal", "--overwrite")
     stage.cluster.kubectl.run("--namespace=argocd", *refresh)
     status = stage.cluster.object("application", NAMESPACE, "argocd")["status"]
     return bool(status["sync"]["status"] == "Synced" and _seconds(status["reconciledAt"]) >= since)

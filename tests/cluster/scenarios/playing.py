@@ -19,6 +19,7 @@ from tests.cluster.traffic import Seen, Traffic
 from challengers.releases import FAULTS, HOOK
 from slipway.errors import Broken
 
+REFRESH = "argocd.argoproj.io/refresh"
 STAGING = "flights.staging.example.com"  # as its route matches
 ENDS = ("promoted", "reverted", "superseded", "restored")
 WHOLE = 90.0  # seconds that the Rollout may take to be healthy on one template again
@@ -179,10 +180,14 @@ class Stage:
         before = self.cluster.object("application", name, "argocd")["spec"]["syncPolicy"]["automated"]
 
         def sync(automated: dict[str, bool] | None) -> None:
-            patch = json.dumps({"spec": {"syncPolicy": {"automated": automated}}})
-            self.cluster.kubectl.run(
-                "--namespace=argocd", "patch", "application", name, "--type=merge", "--patch", patch
-            )
+            again = {"annotations": {REFRESH: "normal"}}
+            patch = json.dumps({"metadata": again, "spec": {"syncPolicy": {"automated": automated}}})
+            self.cluster.kubectl.run("--namespace=argocd", "patch", "application", name, "--type=merge", "-p", patch)
+            wait(heard, "Argo CD", self.cluster.box.place)
+
+        def heard() -> bool:  # it takes the annotation away, and what it began before has ended
+            live = self.cluster.object("application", name, "argocd")
+            return REFRESH not in live["metadata"]["annotations"] and "operation" not in live
 
         sync(None)  # without self-heal alone, the next commit would bring it back
         try:
