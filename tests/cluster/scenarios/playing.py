@@ -136,6 +136,11 @@ class Stage:
         assert isinstance(found, Rollout)
         return found
 
+    def pods(self, template: str) -> list[str]:
+        """The names of a template's pods."""
+        mine = f"--selector=rollouts-pod-template-hash={template}"
+        return self.cluster.kubectl.run("--namespace", NAMESPACE, "get", "pods", mine, "--output=name").split()
+
     @property
     def now(self) -> Rollout:
         """The Rollout as it was seen last."""
