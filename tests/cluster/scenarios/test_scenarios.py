@@ -76,7 +76,7 @@ def test_d_g_an_unrelated_commit_does_not_try_the_aborted_image_again(stage: Sta
         runs = {run.name for run in stage.watch.runs}
         (stage.cluster.fork.root / "NOTES.md").write_text("An unrelated commit.\n")
         stage.cluster.fork.commit("Say something else")
-        # Reverted while they end, it may leave a mark, and no later canary is given up: docs/reliability.md.
+        # Argo Rollouts then forgets the deadline of what follows: docs/reliability.md, "Known of the controllers".
         wait(lambda: not stage.pods(canary), "the end of its pods", stage.cluster.box.place, 60)
         assert stage.now.aborted
         assert {run.name for run in stage.watch.runs} == runs
