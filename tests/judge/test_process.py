@@ -227,7 +227,8 @@ def test_a_part_that_fails_hides_no_abort(world: World, to: str, odd: str) -> No
     world.counters.odd, world.counters.to = odd, to
     assert world.ask() == 0
     world.counters.bad = 0.06
-    assert -1 in (world.ask() for _ in range(5))  # of a busy machine one look may be too slow, which is a doubt
+    looks = 5 if odd == "slow" else 1  # of a busy machine one may be too slow beside that, which is a doubt
+    assert -1 in (world.ask() for _ in range(looks))
 
 
 def test_a_canary_that_the_router_never_shows(world: World) -> None:

@@ -150,9 +150,6 @@ def test_a_status_of_the_image_before_says_nothing(status: dict[str, Any]) -> No
     assert seen.seen(stale, objects.deployment(), ALL, objects.NOW).phase == "progressing"
 
 
-PROGRESSING = {"type": "Progressing", "reason": "ReplicaSetUpdated", "lastUpdateTime": f"{objects.DAY}12:00:00Z"}
-
-
 @pytest.mark.parametrize(
     ("step", "reason", "at", "forgotten"),
     [
@@ -165,7 +162,7 @@ PROGRESSING = {"type": "Progressing", "reason": "ReplicaSetUpdated", "lastUpdate
 )
 def test_a_deadline_that_the_controller_forgets_is_seen(step: int, reason: str, at: str, forgotten: bool) -> None:
     """Its pods made no progress for longer than they may, and nothing came of it: then a person is told."""
-    condition = PROGRESSING | {"reason": reason, "lastUpdateTime": f"{objects.DAY}{at}Z"}
+    condition = {"type": "Progressing", "reason": reason, "lastUpdateTime": f"{objects.DAY}{at}Z"}
     status = {"phase": "Progressing", "message": "slow", "currentStepIndex": step, "conditions": [condition]}
     told = seen.seen(found(status), objects.deployment(), [], objects.NOW)
     assert told.detail == (f"{seen.FORGOTTEN}: slow" if forgotten else "slow")

@@ -69,8 +69,8 @@ def _forgotten(found: Object, now: float) -> bool:
 
     It counts no deadline while the ReplicaSet of an earlier canary keeps its `scale-down-deadline` (seen on 1.10.1).
     """
-    steps, index = at(found, "spec", "strategy", "canary", "steps") or (), at(found, "status", "currentStepIndex")
-    if isinstance(index, int) and any(WAITING & step.keys() for step in steps[index : index + 1]):
+    step = at(found, "spec", "strategy", "canary", "steps", at(found, "status", "currentStepIndex")) or {}
+    if WAITING & step.keys():
         return False
     updated = [
         at(one, "lastUpdateTime")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from tests.cluster.chaos import FULL, killing
@@ -22,7 +21,7 @@ from tests.cluster.machine.place import NODE
 from tests.cluster.scenarios.playing import REFRESH, WHOLE, Stage
 
 from slipway.adapters.ledger import Ledger
-from slipway.canary.facts import HASH
+from slipway.canary import facts
 
 GAP = 15.0  # seconds for which something is away
 GIT, PROMETHEUS, POSTGRES = "git_server.py", "--storage.tsdb.path", "postgres"  # words of their commands
@@ -62,7 +61,7 @@ def measured(stage: Stage) -> Asked:
 def asked(stage: Stage, since: float) -> bool:
     """Whether the judge was asked since then, and has answered: not yet."""
     every = measured(stage).get("measurements", ())
-    return any(one["phase"] == "Inconclusive" and _seconds(one["startedAt"]) >= since for one in every)
+    return any(one["phase"] == "Inconclusive" and facts.time(one["startedAt"]) >= since for one in every)
 
 
 def synced(stage: Stage, since: float) -> bool:
@@ -70,7 +69,7 @@ def synced(stage: Stage, since: float) -> bool:
     refresh = ("annotate", "application", NAMESPACE, f"{REFRESH}=normal", "--overwrite")
     stage.cluster.kubectl.run("--namespace=argocd", *refresh)
     status = stage.cluster.object("application", NAMESPACE, "argocd")["status"]
-    return bool(status["sync"]["status"] == "Synced" and _seconds(status["reconciledAt"]) >= since)
+    return bool(status["sync"]["status"] == "Synced" and facts.time(status["reconciledAt"]) >= since)
 
 
 def killed(part: Part, most: int | None = None) -> Callable[[Stage], Back]:
@@ -108,7 +107,7 @@ def without_ledger(stage: Stage) -> Back:
 
 def a_stable_pod(stage: Stage) -> Back:
     """The service in one of stable's two pods ends at once."""
-    return kill(stage.cluster, Part(NAMESPACE, f"{HASH}={stage.now.stable}", "flights"), 1)
+    return kill(stage.cluster, Part(NAMESPACE, f"{facts.HASH}={stage.now.stable}", "flights"), 1)
 
 
 def no_judge(stage: Stage) -> Back:
@@ -206,11 +205,6 @@ def refused(stage: Stage) -> float:
     found = re.search(r'^slipway_relay_webhooks_total\{answer="unauthorized"\} (\S+)', said, re.MULTILINE)
     assert found
     return float(found[1])
-
-
-def _seconds(time_: str) -> float:
-    """A time of the API; whole seconds, rounded down."""
-    return datetime.fromisoformat(time_).timestamp()
 
 
 def _raw(stage: Stage, path: str) -> str:

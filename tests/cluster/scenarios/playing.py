@@ -17,6 +17,7 @@ from tests.cluster.scenarios.watching import Rollout, Watch
 from tests.cluster.traffic import Seen, Traffic
 
 from challengers.releases import FAULTS, HOOK
+from slipway.canary.facts import HASH
 from slipway.errors import Broken
 
 REFRESH = "argocd.argoproj.io/refresh"
@@ -138,7 +139,7 @@ class Stage:
 
     def pods(self, template: str) -> list[str]:
         """The names of a template's pods."""
-        mine = f"--selector=rollouts-pod-template-hash={template}"
+        mine = f"--selector={HASH}={template}"
         return self.cluster.kubectl.run("--namespace", NAMESPACE, "get", "pods", mine, "--output=name").split()
 
     @property

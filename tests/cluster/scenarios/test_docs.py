@@ -31,7 +31,7 @@ ELSEWHERE = {  # how commands begin that are not run here, and why
     "git ": "nothing is there to commit",
     "printf ": "passwords of this cluster take the place of invented ones: see Person.writes",
     "openssl ": "as above",
-    "dvc ": "the first release of each run, in Cluster.serve",
+    "dvc ": "the first model of each run, in Cluster.make",
     "slipway gate ": "as above",
     "slipway package": "as above",
     "slipway sign": "as above",
