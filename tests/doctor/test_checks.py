@@ -254,6 +254,8 @@ FAULTS: dict[str, tuple[Plant, str, str, str]] = {  # name: plant, the one check
         1, {"pause": {}}), "rollout", "pause step", "slipway manifests render"),
     "one pod": (spec("Rollout", "flights", strategy__canary__minPodsPerReplicaSet=1), "rollout", "minPodsPerReplicaSet",
                 "slipway release"),
+    "a delay after an abort": (spec("Rollout", "flights", strategy__canary__abortScaleDownDelaySeconds=30), "rollout",
+                               "deadline may be forgotten", "slipway release"),
     "selectors stripped": (selector("flights-canary", None), "services", f"no {HASH}", "ServerSideApply=true"),
     "the canary is stable": (selector("flights-canary", STABLE), "services", "nobody meets the canary",
                              "kubectl argo rollouts abort flights"),

@@ -62,7 +62,7 @@ BY_TYPE = [
     (ROLLOUT, "spec.rollbackWindow", {"revisions": 3}, "rollbackWindow"),
     (ROLLOUT, "spec.replicas", 1, "$.spec.replicas"),
     (ROLLOUT, f"{CANARY}.minPodsPerReplicaSet", 1, "minPodsPerReplicaSet"),
-    (ROLLOUT, f"{CANARY}.abortScaleDownDelaySeconds", 0, "abortScaleDownDelaySeconds"),
+    (ROLLOUT, f"{CANARY}.abortScaleDownDelaySeconds", 30, "abortScaleDownDelaySeconds"),
     (ROLLOUT, f"{CANARY}.dynamicStableScale", True, "dynamicStableScale"),
     (ROLLOUT, f"{CANARY}.steps.1", {"pause": {}}, "pause"),
     (ROLLOUT, f"{CANARY}.steps.1", {"setCanaryScale": {"replicas": 1}}, "setCanaryScale"),

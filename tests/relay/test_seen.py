@@ -7,7 +7,7 @@ import pytest
 from canary import objects
 from canary.objects import run
 from slipway.errors import Broken
-from slipway.rollout import relay, seen
+from slipway.rollout import seen
 
 FAILED = (
     "RolloutAborted: Rollout aborted update to revision 2: Step-based analysis phase error/failed:"
@@ -148,25 +148,6 @@ def test_a_status_of_the_image_before_says_nothing(status: dict[str, Any]) -> No
     """The Deployment has changed and the controller has not seen it: whatever it says is of the image before."""
     stale = found(status | {"workloadObservedGeneration": "6"})
     assert seen.seen(stale, objects.deployment(), ALL, objects.NOW).phase == "progressing"
-
-
-@pytest.mark.parametrize(
-    ("step", "reason", "at", "forgotten"),
-    [
-        (0, "ReplicaSetUpdated", "12:53:59", True),
-        (7, "ReplicaSetUpdated", "12:00:00", True),  # past the last step: the rest of its pods
-        (1, "ReplicaSetUpdated", "12:00:00", False),  # an analysis may last
-        (0, "NewReplicaSetAvailable", "12:00:00", False),  # said of the image before
-        (0, "ReplicaSetUpdated", "12:54:01", False),  # six minutes are not over
-    ],
-)
-def test_a_deadline_that_the_controller_forgets_is_seen(step: int, reason: str, at: str, forgotten: bool) -> None:
-    """Its pods made no progress for longer than they may, and nothing came of it: then a person is told."""
-    condition = {"type": "Progressing", "reason": reason, "lastUpdateTime": f"{objects.DAY}{at}Z"}
-    status = {"phase": "Progressing", "message": "slow", "currentStepIndex": step, "conditions": [condition]}
-    told = seen.seen(found(status), objects.deployment(), [], objects.NOW)
-    assert told.detail == (f"{seen.FORGOTTEN}: slow" if forgotten else "slow")
-    assert told.detail.startswith(relay.STUCK) is forgotten
 
 
 def test_a_way_back_is_seen() -> None:

@@ -98,6 +98,9 @@ def rollout(world: World, wanted: Wanted) -> Checking:
         ),
         "spec.replicas is below 2, which caps minPodsPerReplicaSet": (spec.get("replicas") or 0) >= 2,
         "progressDeadlineAbort is not true: pods that never start hang": spec.get("progressDeadlineAbort") is True,
+        "abortScaleDownDelaySeconds is not 0: after an abort the next canary's deadline may be forgotten": (
+            canary.get("abortScaleDownDelaySeconds") == 0
+        ),
         f"analysis.unsuccessfulRunHistoryLimit is below {LEAST_RUNS}: the judge forgets attempts": (
             (at(spec, "analysis", "unsuccessfulRunHistoryLimit") or 0) >= LEAST_RUNS
         ),

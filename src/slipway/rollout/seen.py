@@ -17,10 +17,6 @@ from slipway.rollout.records import Phase, Seen
 ABORTED = "RolloutAborted"
 BY_ANALYSIS = "analysis phase error/failed"  # in the controller's words, which stay while the abort does
 TIMED_OUT = "timed out progressing"  # too; an abort that says neither is a person's
-FORGOTTEN = "ProgressDeadlineExceeded, and the controller has not seen it"  # begins as its own words do
-LATE = 60.0  # seconds after the deadline, by which it sees that as a rule
-DEADLINE = 600.0  # seconds, where the Rollout names none
-WAITING = {"analysis", "pause", "experiment"}  # steps in which it counts none
 
 
 def seen(found: Object, deployment: Object, runs: Sequence[Object], now: float) -> Seen:
@@ -38,7 +34,6 @@ def seen(found: Object, deployment: Object, runs: Sequence[Object], now: float) 
     if phase in ("healthy", "aborted"):
         mine = facts.own(found, runs, str(at(found, "status", "currentPodHash")), now)
         cause = _promoted_by(found, mine) if phase == "healthy" else _aborted_by(found, mine)
-    said = str(at(found, "status", "message") or at(found, "status", "phase") or "")
     return Seen(
         namespace=namespace,
         rollout=name,
@@ -46,7 +41,7 @@ def seen(found: Object, deployment: Object, runs: Sequence[Object], now: float) 
         rollback=facts.goes_back(found, deployment),
         phase=phase,
         cause=cause,
-        detail=f"{FORGOTTEN}: {said}" if phase == "progressing" and _forgotten(found, now) else said,
+        detail=str(at(found, "status", "message") or at(found, "status", "phase") or ""),
         at=now,
     )
 
@@ -62,23 +57,6 @@ def _phase(found: Object, deployment: Object) -> Phase:
     if at(status, "phase") == "Healthy" and whole:
         return "healthy"
     return "paused" if at(status, "phase") == "Paused" else "progressing"
-
-
-def _forgotten(found: Object, now: float) -> bool:
-    """Whether the progress deadline has passed, and the controller ends nothing.
-
-    It counts no deadline while the ReplicaSet of an earlier canary keeps its `scale-down-deadline` (seen on 1.10.1).
-    """
-    step = at(found, "spec", "strategy", "canary", "steps", at(found, "status", "currentStepIndex")) or {}
-    if WAITING & step.keys():
-        return False
-    updated = [
-        at(one, "lastUpdateTime")
-        for one in at(found, "status", "conditions") or ()
-        if (at(one, "type"), at(one, "reason")) == ("Progressing", "ReplicaSetUpdated")
-    ]
-    allowed = float(at(found, "spec", "progressDeadlineSeconds") or DEADLINE) + LATE
-    return any(now > facts.time(str(each)) + allowed for each in updated)
 
 
 def _promoted_by(found: Object, runs: Sequence[Object]) -> Cause:

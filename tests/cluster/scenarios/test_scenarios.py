@@ -66,6 +66,26 @@ def test_d_a_bad_service_is_aborted(stage: Stage, name: str) -> None:
     assert found.clients.failed <= most
 
 
+def test_d_g_an_unrelated_commit_does_not_try_the_aborted_image_again(stage: Stage) -> None:
+    """While Git still asks for what was aborted, a commit about something else is synced, and nothing starts anew."""
+    case = CASES["failing"]
+    assert isinstance(case.make, Behind)
+    version, began = stage.release(case.make.fault)
+    with stage.without("relay"):
+        canary = stage.until(aborted=True).canary
+        runs = {run.name for run in stage.watch.runs}
+        (stage.cluster.fork.root / "NOTES.md").write_text("An unrelated commit.\n")
+        stage.cluster.fork.commit("Say something else")
+        # With a delay the controller would forget the deadline of the next canary: docs/reliability.md.
+        wait(lambda: not stage.pods(canary), "the end of its pods", stage.cluster.box.place, 60)
+        assert stage.now.aborted
+        assert {run.name for run in stage.watch.runs} == runs
+        assert stage.event(version) is None
+    found = ended(stage, version, began, "reverted", *case.causes)
+    assert found.blame == case.blame
+    assert found.seconds["verdict -> weight 0"] <= AT_ONCE
+
+
 def given_up(stage: Stage, version: str) -> None:
     """See that a release whose pods never came ends so; nothing is barred, as nobody has judged it."""
     stage.cluster.fork.run("slipway", "release")
@@ -96,26 +116,6 @@ def test_d_what_is_not_signed_is_not_released(stage: Stage) -> None:
     fork.package()
     (fork.root / "build/attestation.sigstore.json").unlink()
     assert "is not signed" in fork.run("slipway", "release", ends=1)
-
-
-def test_d_g_an_unrelated_commit_does_not_try_the_aborted_image_again(stage: Stage) -> None:
-    """While Git still asks for what was aborted, a commit about something else is synced, and nothing starts anew."""
-    case = CASES["failing"]
-    assert isinstance(case.make, Behind)
-    version, began = stage.release(case.make.fault)
-    with stage.without("relay"):
-        canary = stage.until(aborted=True).canary
-        runs = {run.name for run in stage.watch.runs}
-        (stage.cluster.fork.root / "NOTES.md").write_text("An unrelated commit.\n")
-        stage.cluster.fork.commit("Say something else")
-        # Argo Rollouts then forgets deadlines, so no canary after this one may wait for its own: docs/reliability.md.
-        wait(lambda: not stage.pods(canary), "the end of its pods", stage.cluster.box.place, 60)
-        assert stage.now.aborted
-        assert {run.name for run in stage.watch.runs} == runs
-        assert stage.event(version) is None
-    found = ended(stage, version, began, "reverted", *case.causes)
-    assert found.blame == case.blame
-    assert found.seconds["verdict -> weight 0"] <= AT_ONCE
 
 
 def test_h_j_a_release_takes_the_place_of_the_one_in_flight_and_a_person_aborts_it(stage: Stage) -> None:

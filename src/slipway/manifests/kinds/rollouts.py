@@ -78,7 +78,7 @@ class Canary(Part, frozen=True):
     stable_service: Name
     canary_service: Name
     min_pods_per_replica_set: Annotated[int, msgspec.Meta(ge=2)]
-    abort_scale_down_delay_seconds: Count  # 0 would keep an aborted canary running
+    abort_scale_down_delay_seconds: Literal[0]  # with a delay the controller may forget the next canary's deadline
     traffic_routing: TrafficRouting
     steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1)]
 
