@@ -43,10 +43,9 @@ cluster-up: venv ## the whole platform on this machine, a champion live, in name
 cluster-down: venv ## end it, and remove all of it
 	python -m tests.cluster.machine down
 
-cluster-test: CLUSTER := tests/cluster
 cluster-test: venv ## each scenario on such a platform: what comes of a release, and do Git, cluster and registry agree
 	scripts/debian.sh cluster
-	pytest $(CLUSTER) -s
+	pytest tests/cluster -s
 
 chaos: venv ## on such a platform, each part of the loop fails around a canary: the tables of docs/reliability.md
 	scripts/debian.sh cluster

@@ -233,6 +233,9 @@ class Stage:
                 yield "verdict -> weight 0", _since(verdict, next(zero, None))
             yield "abort -> revert in Git", recorded - aborted.at
             yield "revert -> all stable", max(0.0, whole - recorded)
+        elif new and (back := self.watch.first(new.at, canary=new.stable)):  # the stable's template, while in canary
+            well = self.watch.first(back.at, canary=new.stable, weight=0, phase="Healthy")
+            yield "image back -> all stable", _since(back.at, well.at if well else None)
         yield "in all", whole - began
 
 
