@@ -62,6 +62,7 @@ def made(repository: Any, case: Case) -> Any:
     return repository
 
 
+@pytest.mark.xdist_group("champion")  # which takes a minute to make
 @pytest.mark.parametrize("rule", CASES)
 def test_gate_refuses_through_dvc(rule: str, copy_repository: Callable[[], Any], champion: Any) -> None:
     """`slipway gate` refuses by that rule alone, by the base commit's thresholds; with the rule null, it accepts."""
