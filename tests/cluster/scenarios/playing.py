@@ -137,10 +137,10 @@ class Stage:
         assert isinstance(found, Rollout)
         return found
 
-    def pods(self, template: str) -> list[str]:
-        """The names of a template's pods."""
-        mine = f"--selector={HASH}={template}"
-        return self.cluster.kubectl.run("--namespace", NAMESPACE, "get", "pods", mine, "--output=name").split()
+    def pods(self, template: str, *, others: bool = False) -> list[str]:
+        """The names of a template's pods, or of all others."""
+        chosen = f"--selector={HASH}{'!=' if others else '='}{template}"
+        return self.cluster.kubectl.run("--namespace", NAMESPACE, "get", "pods", chosen, "--output=name").split()
 
     @property
     def now(self) -> Rollout:

@@ -19,8 +19,6 @@ from tests.cluster.machine.place import NODE
 from tests.cluster.machine.programs import ROOT
 from tests.cluster.scenarios.playing import Stage
 
-from slipway.canary.facts import HASH
-
 PAGES = ("deployment", "monitoring")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -181,9 +179,8 @@ def prometheus(stage: Stage) -> Iterator[Any]:
 
     Debian's knows no `kubernetes_sd_configs`, so it is handed the pods as those would find them, before relabelling.
     """
-    place, earlier = stage.cluster.box.place, f"--selector={HASH}!={stage.now.stable}"
-    of_earlier = ("--namespace", NAMESPACE, "get", "pods", earlier, "--output=name")
-    wait(lambda: not stage.cluster.kubectl.run(*of_earlier), "the end of earlier pods", place)  # none is found anew
+    place = stage.cluster.box.place
+    wait(lambda: not stage.pods(stage.now.stable, others=True), "the end of earlier pods", place)  # none is found anew
     pods = json.loads(stage.cluster.kubectl.run("get", "pods", "--all-namespaces", "--output=json"))["items"]
     config = yaml.safe_load((ROOT / "monitoring/prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
