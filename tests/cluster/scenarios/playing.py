@@ -17,8 +17,9 @@ from tests.cluster.scenarios.watching import Rollout, Watch
 from tests.cluster.traffic import Seen, Traffic
 
 from challengers.releases import FAULTS, HOOK
-from slipway.canary.facts import HASH
+from slipway.canary.facts import HASH, at
 from slipway.errors import Broken
+from slipway.rollout.seen import seen
 
 REFRESH = "argocd.argoproj.io/refresh"
 STAGING = "flights.staging.example.com"  # as its route matches
@@ -117,15 +118,17 @@ class Stage:
         def whole() -> float | None:
             last = self.now
             there = last.phase == "Healthy" and last.canary == last.stable and not last.aborted
-            return last.at if there and last.at > since and self.runs_stable() else None
+            return last.at if there and last.at > since and self.runs_stable(last.stable) else None
 
         return float(wait(whole, "the Rollout", self.cluster.box.place, seconds))
 
-    def runs_stable(self) -> bool:
-        """Whether the Deployment asks for the recorded stable's image."""
-        stable = self.cluster.main("releases/stable.json")["environments"]["production"]
-        digest = self.cluster.main(f"releases/{stable}.json")["package"]["image_digest"]
-        return self.image().endswith(f"@{digest}")
+    def runs_stable(self, template: str) -> bool:
+        """Whether the recorded stable's image is the Deployment's, and to the controller too; as that template."""
+        version = self.cluster.main("releases/stable.json")["environments"]["production"]
+        digest = self.cluster.main(f"releases/{version}.json")["package"]["image_digest"]
+        found = self.cluster.object("rollout", "flights")
+        stands = seen(found, self.cluster.object("deployment", "flights"), (), time.time())
+        return (stands.phase, stands.image, at(found, "status", "stableRS")) == ("healthy", digest, template)
 
     def until(self, seconds: float = 120, **fields: object) -> Rollout:
         """Wait until the Rollout is so."""
