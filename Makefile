@@ -43,11 +43,11 @@ cluster-up: venv ## the whole platform on this machine, a champion live, in name
 cluster-down: venv ## end it, and remove all of it
 	python -m tests.cluster.machine down
 
-cluster-test: venv ## each scenario on such a platform: what comes of a release, and do Git, cluster and registry agree
+cluster-test: data ## each scenario on such a platform: what comes of a release, and do Git, cluster and registry agree
 	scripts/debian.sh cluster
 	pytest tests/cluster -s
 
-chaos: venv ## on such a platform, each part of the loop fails around a canary: the tables of docs/reliability.md
+chaos: data ## on such a platform, each part of the loop fails around a canary: the tables of docs/reliability.md
 	scripts/debian.sh cluster
 	SLIPWAY_CHAOS=full pytest tests/cluster/chaos -s
 
