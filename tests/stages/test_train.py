@@ -1,6 +1,10 @@
 """prepare, train and evaluate on real flights of the small profile."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +68,15 @@ def test_same_inputs_give_the_same_bytes(trained: Any, make_project: Callable[[]
     assert (trained.root / "artifacts/metrics.json").read_bytes() == (
         again.root / "artifacts/metrics.json"
     ).read_bytes()
+
+
+@pytest.mark.parametrize("seed", ["1", "random"])
+def test_the_hash_seed_does_not_reach_the_model(seed: str, trained: Any, tmp_path: Path) -> None:
+    """DVC starts a stage with whatever seed its shell has; seed 1 turned the order of a set in the model's head."""
+    command = (sys.executable, "-m", "slipway.stages.train", "--splits", "artifacts/splits", "--out", str(tmp_path))
+    environment = os.environ | {"PYTHONHASHSEED": seed}
+    subprocess.run(command, cwd=trained.root, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "model.onnx").read_bytes() == (trained.root / "artifacts/model/model.onnx").read_bytes()
 
 
 def test_metrics_hold_intervals_and_slices(trained: Any) -> None:

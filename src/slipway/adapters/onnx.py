@@ -16,12 +16,17 @@ Probabilities = np.ndarray[Any, np.dtype[np.float64]]
 
 def convert(fitted: "Pipeline", width: int) -> bytes:
     """Convert a fitted classifier with `width` float inputs; the same estimator gives the same bytes."""
+    from onnx.helper import make_opsetid
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
     model = to_onnx(
         fitted, initial_types=[(INPUT, FloatTensorType([None, width]))], target_opset=OPSET, options={"zipmap": False}
     )
+    # skl2onnx takes them from a set, whose order is that of the process's hash seed. As it was in what is released.
+    ordered = sorted(((each.domain, each.version) for each in model.opset_import), reverse=True)
+    del model.opset_import[:]
+    model.opset_import.extend(make_opsetid(domain, version) for domain, version in ordered)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
