@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep in one worker what shares a trained project, a demo, or three bundles."""
     for item in items:
         folder, module = item.path.parent.name, item.path.stem
-        if folder in ("demo", "gate", "live") or module == "test_crash":
+        if folder in ("demo", "gate", "live", "workflows") or module == "test_crash":
             item.add_marker(pytest.mark.xdist_group(folder))
 
 

@@ -41,9 +41,9 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Will the flight be late?",
+            "title": schema.QUESTION,
             "version": str(schema.VERSION),
-            "description": f"Probability that a flight arrives {schema.TARGET_MINUTES} minutes late or more.",
+            "description": f"Probability that {schema.LATE}.",
         },
         "paths": {
             "/predict": {"post": _predict()},
@@ -110,7 +110,7 @@ def _truth() -> dict[str, Any]:
         "required": ["id", "late"],
         "properties": {
             "id": {"type": "string", "maxLength": MAX_ID, "description": "of the prediction"},
-            "late": {"type": "boolean", "description": f"it arrived {schema.TARGET_MINUTES} minutes late or more"},
+            "late": {"type": "boolean", "description": f"the truth: {schema.LATE}"},
             "rating": {"type": ["integer", "null"], "minimum": 1, "maximum": 5, "description": "how useful it was"},
         },
     }

@@ -36,3 +36,13 @@ class Outcome(_Frozen, frozen=True, kw_only=True):
     truth: float  # 0 or 1 for a class
     received_at: float
     rating: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+
+
+class Counted(_Frozen, frozen=True, kw_only=True):
+    """Predictions of one day that are alike: in decision, truth, and all but the last digits of their score."""
+
+    day: int  # since 1970, UTC
+    score: float
+    decision: bool
+    truth: float | None  # None: nobody has told it
+    count: int

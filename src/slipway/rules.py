@@ -13,10 +13,8 @@ from slipway import schema
 from slipway.errors import Broken
 from slipway.params import Validate
 from slipway.records import CheckedMonth
-from slipway.schema import Column, Kind, Known
+from slipway.schema import Column, Kind
 
-FLIGHT = ("date", "carrier", "flight", "origin", "dest", "sched_dep_time")  # two rows that agree here are one flight
-KEYS = {"flights": FLIGHT, **schema.KEYS}
 REMEDIES = {  # by rule: the keys of `validate`, in the order in which they are checked
     "columns": "Add or drop the columns, or change the catalogue in src/slipway/schema.py.",
     "types": "Write the column with the type its kind in src/slipway/schema.py asks for.",
@@ -26,7 +24,7 @@ REMEDIES = {  # by rule: the keys of `validate`, in the order in which they are 
     "duplicates": "Remove the repeated rows.",
     "contiguous": "Add the file of that month, or remove those of all months before it.",
     "row_count": "See whether the month is complete; if it is, raise validate.row_count in params.yaml.",
-    "target_rate": "See whether arr_delay still holds minutes; if it does, raise validate.target_rate in params.yaml.",
+    "target_rate": f"See whether {schema.TRUTH} is what it was; if so, raise validate.target_rate in params.yaml.",
 }
 
 _INTEGERS = tuple(f"{sign}Int{bits}Dtype" for sign in ("", "U") for bits in (8, 16, 32, 64))
@@ -38,14 +36,6 @@ _TYPES = {
     Kind.NUMBER: (*_INTEGERS, "Float32Dtype", "Float64Dtype"),
 }
 _CLOCKS = tuple(filter(schema.valid_clock, range(2400)))
-_JOINED_BY = {
-    "weather": (
-        schema.COLUMNS["date"],
-        Column("hour", "weather", Kind.NUMBER, Known.BEFORE, "local hour of the reading", True, low=0, high=23),
-        schema.COLUMNS["origin"],
-    ),
-    "planes": (replace(schema.COLUMNS["tailnum"], required=True),),
-}
 
 
 @dataclass(frozen=True)
@@ -73,12 +63,16 @@ class Failure:
 
 def of_table(table: str, month: str | None, params: Validate) -> tuple[Check, ...]:
     """Everything that is asked of the rows of one file; `month` (YYYY-MM) is the one that its name gives."""
-    columns = (*_JOINED_BY.get(table, ()), *(column for column in schema.CATALOGUE if column.table == table))
+    key = [schema.COLUMNS[name] for name in schema.KEYS[table]]
+    columns = (
+        *(replace(column, required=True) for column in key if column.table != table),
+        *(column for column in schema.CATALOGUE if column.table == table),
+    )
     names = tuple(column.name for column in columns)
     checks = [
         Check("columns", "ExpectTableColumnsToMatchSet", (), "the catalogue's columns", {"column_set": list(names)}),
         *(check for column in columns for check in _of_column(column, params.nulls or {}, month)),
-        _unique(KEYS[table]),
+        _unique(schema.KEYS[table]),
     ]
     return tuple(check for check in checks if getattr(params, check.rule) not in (None, False))
 
@@ -87,7 +81,7 @@ def of_months(params: Validate) -> tuple[Check, ...]:
     """What is asked of the calendar: a row per month from the first to the last, with the file of each table."""
     return tuple(
         _column("contiguous", "ExpectColumnValuesToNotBeNull", table, "a file for every month")
-        for table in ("flights", "weather")
+        for table in schema.MONTHLY
         if params.contiguous
     )
 

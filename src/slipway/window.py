@@ -1,12 +1,13 @@
 """The test window as rows to score: their truth and day, and the groups in which a model must hold."""
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
+
 import polars as pl
 
+from slipway import schema
 from slipway.metrics import Bootstrap, Costs, Scored, Vector
 from slipway.params import Evaluate
-
-HOUR_BANDS = {0: "00-06", 6: "06-10", 10: "10-14", 14: "14-18", 18: "18-24"}  # by their first hour
 
 
 def settings(params: Evaluate) -> tuple[Costs, Bootstrap]:
@@ -23,6 +24,10 @@ def scored(test: pl.DataFrame, probability: Vector) -> Scored:
 
 def slices(test: pl.DataFrame) -> dict[str, pl.Series]:
     """The groups in which a model must hold: a label per row, by kind of group."""
-    first = np.searchsorted(list(HOUR_BANDS), (test["sched_dep_time"] // 100).to_numpy(), side="right") - 1
-    bands = pl.Series(np.array(list(HOUR_BANDS.values()))[first])
-    return {"origin": test["origin"], "carrier": test["carrier"], "hour": bands}
+    return {by: _labels(test[column], group) for by, (column, group) in schema.SLICES.items()}
+
+
+def _labels(values: pl.Series, group: Callable[[Any], str]) -> pl.Series:
+    distinct = values.unique().drop_nulls()
+    labels = pl.Series([group(value) for value in distinct], dtype=pl.String)
+    return values.replace_strict(distinct, labels, return_dtype=pl.String).fill_null("missing")

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from slipway import rules
+from slipway import schema
 
 MARCH, APRIL = "2013-03", "2013-04"
 FLIGHTS, WEATHER, PLANES = f"flights/{APRIL}.parquet", f"weather/{APRIL}.parquet", "planes.parquet"
@@ -122,7 +122,7 @@ CHALLENGERS = {
         rule="duplicates",
         changes=(repeat(FLIGHTS, 5), repeat(WEATHER, 2), repeat(PLANES, 1)),
         reasons={
-            f"flights {APRIL} · {', '.join(rules.FLIGHT)} · duplicates · 10 row(s)": 3,
+            f"flights {APRIL} · {', '.join(schema.KEYS['flights'])} · duplicates · 10 row(s)": 3,
             f"weather {APRIL} · date, hour, origin · duplicates · 4 row(s)": 3,
             "planes · tailnum · duplicates · 2 row(s)": 2,
         },

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from slipway import features
 from slipway.canary.records import ARMS, Arm
 from slipway.rollout import records
-from slipway.schema import COLUMNS, TARGET_MINUTES, Known
+from slipway.schema import CLIENT, COLUMNS, TARGET, TRUTH, Known
 
 EDGES = (
     *(0.002, 0.0025, 0.003, 0.0035, 0.004, 0.005, 0.006, 0.0075, 0.009, 0.01, 0.0125, 0.015, 0.0175, 0.02, 0.025),
@@ -29,7 +29,7 @@ EDGES = (
     *(0.9, 1, 1.25, 1.5, 1.75, 2, 2.5),
 )
 """Of the histogram, in seconds: those that rollouts/judge.yaml asks a router for."""
-DELAYS = ("dep_delay", "arr_delay")
+DELAYS = ("dep_delay", TRUTH)
 SENDERS = 4
 TIMEOUT = 5.0  # seconds until a client gives up
 IDLE = 2.0  # seconds after which a connection is not trusted to be open still
@@ -56,8 +56,8 @@ def flights(rows: Iterable[Mapping[str, Any]]) -> list[Flight]:
     return [
         Flight(
             json.dumps({name: _plain(row[name]) for name in told if row[name] is not None}).encode(),
-            f"{row['carrier']}{row['flight']}".encode(),
-            None if row["arr_delay"] is None else row["arr_delay"] >= TARGET_MINUTES,
+            "".join(str(row[name]) for name in CLIENT).encode(),
+            None if row[TRUTH] is None else row[TRUTH] >= TARGET,
         )
         for row in rows
     ]

@@ -14,7 +14,7 @@ from slipway.commands import demo_facts, progress
 from slipway.commands.demo_place import POD, Place
 from slipway.demo import Asked, Step
 from slipway.errors import Broken, Rejected
-from slipway.schema import TARGET_MINUTES
+from slipway.schema import TARGET
 
 READY_SECONDS = 90
 SHIPPED_SECONDS = 30
@@ -44,10 +44,7 @@ def ask(place: Place, address: str) -> list[Asked]:
     """Ask about ten flights of the month that follows the data, tell what happened, and see both in the ledger."""
     rows = demo_facts.rows(place.clone)
     answers = _post(f"{address}/predict", [demo_facts.body(row) for row in rows])
-    told = [
-        {"id": answer["id"], "late": row["arr_delay"] >= TARGET_MINUTES}
-        for row, answer in zip(rows, answers, strict=True)
-    ]
+    told = [{"id": answer["id"], "late": row["arr_delay"] >= TARGET} for row, answer in zip(rows, answers, strict=True)]
     credential = files.read_bytes(place.secrets / "credentials").decode().strip()
     _post(f"{address}/feedback", told, authorization=f"Bearer {credential}")
     ledger, deadline = Ledger(place.ledger, read_only=True), time.monotonic() + SHIPPED_SECONDS

@@ -9,7 +9,7 @@ from slipway import digests, oci, recipe, releases
 from slipway.adapters import dvc, files, layout, tree
 from slipway.adapters.git import Repository
 from slipway.card import words, writing
-from slipway.commands import BUILD, METRICS, MODEL, Json, Root, emit, progress, shelf, verifying
+from slipway.commands import BUILD, METRICS, MODEL, Json, Root, agreed, emit, progress, shelf, verifying
 from slipway.errors import Rejected
 from slipway.records import Bundle, Metrics, ModelInfo, Package, RuntimeLock
 
@@ -40,7 +40,7 @@ def package(
     """
     repository = Repository(root.resolve())
     repository.require_clean()
-    bundle = _bundle(repository, releases.following(shelf.existing(repository.root)) if version is None else version)
+    bundle = _bundle(repository, version or _next(repository))
     said = _words(repository.root)
     (repository.root / verifying.CARD).unlink(missing_ok=True)  # it is about another package
     with progress.status(f"packaging {bundle.version}"):
@@ -77,6 +77,11 @@ def build(root: Path, bundle: Bundle) -> Package:
     made = Package(bundle=bundle, bento_digest=digests.of_tree(content), image_digest=image.digest)
     files.write_record(root / BUILD / "package.json", made)
     return made
+
+
+def _next(repository: Repository) -> str:
+    """The version after all that this tree and main know: a run of an older commit does not take a newer one's."""
+    return releases.following({*shelf.existing(repository.root), *agreed.newest(repository).state().releases})
 
 
 def _bundle(repository: Repository, version: str) -> Bundle:

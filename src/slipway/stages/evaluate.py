@@ -12,6 +12,7 @@ from slipway.errors import Rejected
 from slipway.metrics import Bootstrap, Scored
 from slipway.params import Evaluate
 from slipway.records import Metrics, ModelInfo, SliceMetrics, Split
+from slipway.schema import TRUTH
 from slipway.stages import run
 
 
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     if test["late"].n_unique() < 2:
         raise Rejected(
             f"all {test.height} flights of the test window have the same outcome: nothing can be measured on it",
-            "Look at arr_delay in the newest months of the data.",
+            f"Look at {TRUTH} in the newest months of the data.",
         )
     inputs = features.matrix(test)
     scored = window.scored(test, scorer.score(inputs))

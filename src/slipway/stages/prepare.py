@@ -1,4 +1,4 @@
-"""Join flights with weather and planes, keep the rows with a known truth, and split them in time.
+"""Join the tables, keep the rows with a known truth, and split them in time.
 
 One month is in memory at a time. The splits hold columns, not encoded features: a later candidate is compared with the
 champion on the champion's own features.
@@ -14,13 +14,10 @@ from slipway import features, split
 from slipway.adapters import files, flights
 from slipway.errors import Broken
 from slipway.records import Split, Window
-from slipway.schema import TARGET_MINUTES
+from slipway.schema import SLICES, TARGET, TRUTH
 from slipway.stages import run
 
-COLUMNS = (
-    *features.READ,
-    *(name for name in ("date", "origin", "carrier", "sched_dep_time", "dest") if name not in features.READ),
-)
+COLUMNS = tuple(dict.fromkeys((*features.READ, "date", *(column for column, _ in SLICES.values()))))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -43,9 +40,9 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def with_truth(rows: pl.DataFrame) -> pl.DataFrame:
-    """Keep the flights that arrived; `late` is their truth. A cancelled or diverted flight has none."""
-    known = rows.filter(pl.col("arr_delay").is_not_null())
-    return known.select(*COLUMNS, (pl.col("arr_delay") >= TARGET_MINUTES).alias("late"))
+    """Keep the rows whose truth is known, as `late`. A cancelled or diverted flight has none."""
+    known = rows.filter(pl.col(TRUTH).is_not_null())
+    return known.select(*COLUMNS, (pl.col(TRUTH) >= TARGET).alias("late"))
 
 
 def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
@@ -63,7 +60,7 @@ def _write(data: Path, chosen: tuple[str, ...], path: Path) -> Window:
         writer = writer or pq.ParquetWriter(path, arrow.schema, compression="zstd")
         writer.write_table(arrow)
     if writer is None or not rows:
-        raise Broken(f"no flight with a known arrival in {', '.join(chosen)}", "Look at the data of these months.")
+        raise Broken(f"{TRUTH} is missing in all rows of {', '.join(chosen)}", "Look at the data of these months.")
     writer.close()
     return Window(
         first=min(map(str, days)),

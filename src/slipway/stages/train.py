@@ -71,7 +71,7 @@ def validate(train: pl.DataFrame, params: Params) -> dict[str, float]:
         if rows["late"].n_unique() < 2:
             raise Rejected(
                 f"the training window leaves {rows.height} flights {part}, with {rows['late'].n_unique()} outcomes",
-                "Add months to data/, look at arr_delay, or lower train.validation_days in params.yaml.",
+                f"Add months to data/, look at {schema.TRUTH}, or lower train.validation_days in params.yaml.",
             )
     inputs, truth, unseen = features.matrix(before), before["late"].to_numpy(), features.matrix(after)
     return {

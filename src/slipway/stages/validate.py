@@ -10,21 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import rules
+from slipway import rules, schema
 from slipway.adapters import files
 from slipway.errors import Broken, Rejected
 from slipway.params import Validate
 from slipway.records import CheckedMonth, Validation
 from slipway.rules import Check, Failure
-from slipway.schema import TARGET_MINUTES
 from slipway.stages import run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("flights", "weather")  # with a file per month
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])\.parquet")
-FINDS = {"flights": ("date", "carrier", "flight"), **rules.KEYS, "months": ("month",)}
+FINDS = {**schema.KEYS, "months": ("month",)}  # by which a person finds a row again
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -48,16 +46,17 @@ def validate(data: Path, params: Validate) -> Validation:
 
     """
     rules.refuse_unknown_nulls(params)
-    months = {table: _months(data / table) for table in TABLES}
+    months = {table: _months(data / table) for table in schema.MONTHLY}
     inspection = Inspection()
     checked: list[CheckedMonth] = []
     inspection.hold(_calendar(months), "months", None, rules.of_months(params))
     for table, month in _progress(months):
         frame = _read(data / table / f"{month}.parquet")
         inspection.hold(frame, table, month, rules.of_table(table, month, params))
-        if table == "flights":
+        if table == schema.TABLE:
             checked.append(inspection.batch(frame, month, checked[-1] if checked else None, params))
-    inspection.hold(_read(data / "planes.parquet"), "planes", None, rules.of_table("planes", None, params))
+    for table in (one for one in schema.KEYS if one not in schema.MONTHLY):
+        inspection.hold(_read(data / f"{table}.parquet"), table, None, rules.of_table(table, None, params))
     inspection.decide()
     return Validation(months=tuple(checked), rules={rule: inspection.counts[rule] for rule in rules.REMEDIES})
 
@@ -79,10 +78,10 @@ class Inspection:
         self.failures += great_expectations.failures(frame, where, present, FINDS[table])
 
     def batch(self, frame: "pd.DataFrame", month: str, previous: CheckedMonth | None, params: Validate) -> CheckedMonth:
-        """Compare a month of flights with the one before it, and return what the next is compared with."""
-        self.hold(frame, "flights", month, rules.of_row_count(params, previous))
+        """Compare a month with the one before it, and return what the next is compared with."""
+        self.hold(frame, schema.TABLE, month, rules.of_row_count(params, previous))
         late = _late(frame)
-        self.hold(late, "flights", month, rules.of_target_rate(params, previous))
+        self.hold(late, schema.TABLE, month, rules.of_target_rate(params, previous))
         return CheckedMonth(month=month, rows=len(frame), late_share=float(late["late"].mean()) if len(late) else None)
 
     def decide(self) -> None:
@@ -120,20 +119,21 @@ def _months(folder: Path) -> list[str]:
 
 
 def _calendar(months: dict[str, list[str]]) -> "pd.DataFrame":
-    """Every month from the first to the last of flights, with the file of each table, if there is one."""
+    """Every month from the first to the last, with the file of each table, if there is one."""
     import pandas as pd
 
-    span = pd.period_range(months["flights"][0], months["flights"][-1], freq="M").strftime("%Y-%m")
-    held = {table: [f"{month}.parquet" if month in months[table] else None for month in span] for table in TABLES}
+    present = months[schema.TABLE]
+    span = pd.period_range(present[0], present[-1], freq="M").strftime("%Y-%m")
+    held = {table: [f"{month}.parquet" if month in have else None for month in span] for table, have in months.items()}
     return pd.DataFrame({"month": span, **held})
 
 
-def _late(flights: "pd.DataFrame") -> "pd.DataFrame":
-    """Column `late` of the flights with a known truth: 1 or 0. What is no number is the business of `types`."""
+def _late(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Column `late` of the rows with a known truth: 1 or 0. What is no number is the business of `types`."""
     import pandas as pd
 
-    minutes = pd.to_numeric(flights.get("arr_delay", pd.Series(dtype="float")), errors="coerce").dropna()
-    return pd.DataFrame({"late": (minutes >= TARGET_MINUTES).astype(int)})
+    known = pd.to_numeric(rows.get(schema.TRUTH, pd.Series(dtype="float")), errors="coerce").dropna()
+    return pd.DataFrame({"late": (known >= schema.TARGET).astype(int)})
 
 
 def _read(path: Path) -> "pd.DataFrame":
