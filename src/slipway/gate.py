@@ -12,7 +12,7 @@ import msgspec
 
 from slipway import digests
 from slipway.params import Evaluate, Gate
-from slipway.records import Check, Comparison, Estimate, GateDecision, Metrics, SliceDifference, SliceMetrics
+from slipway.records import Check, Comparison, Estimate, GateDecision, Metrics, SliceDifference, SliceMetrics, interval
 
 RULES = (
     *("auc_floor", "calibration_ceiling", "cost_ceiling", "auc_margin", "cost_margin"),
@@ -176,14 +176,14 @@ def _at_least(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
     """Hold the cautious end of an interval against a lower limit."""
     if estimate is None:
         return False, "not measured"
-    return estimate.low >= limit, f"{_interval(estimate)}{of}; needs a low end ≥ {limit:g}"
+    return estimate.low >= limit, f"{interval(estimate)}{of}; needs a low end ≥ {limit:g}"
 
 
 def _at_most(estimate: Estimate | None, limit: float, of: str = "") -> Verdict:
     """Hold the cautious end of an interval against an upper limit."""
     if estimate is None:
         return False, "not measured"
-    return estimate.high <= limit, f"{_interval(estimate)}{of}; needs a high end ≤ {limit:g}"
+    return estimate.high <= limit, f"{interval(estimate)}{of}; needs a high end ≤ {limit:g}"
 
 
 def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float, of: str = "") -> Verdict:
@@ -194,11 +194,7 @@ def _slices(slices: Iterable[SliceMetrics | SliceDifference], limit: float, of: 
     judged = [(f"{group.by} {group.group}", group.auc) for group in slices if group.auc is not None]
     if not judged:
         return False, "no slice has enough flights and both outcomes: lower evaluate.slice_min_rows, or switch this off"
-    bad = [f"{name} {_interval(auc)}" for name, auc in judged if not auc.high >= limit]
+    bad = [f"{name} {interval(auc)}" for name, auc in judged if not auc.high >= limit]
     if bad:
         return False, f"{', '.join(bad)}{of}; needs a high end ≥ {limit:g}"
     return True, f"none of {len(judged)} slices is shown to be below {limit:g}{of}"
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

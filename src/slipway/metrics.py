@@ -80,14 +80,14 @@ def day_weights(day: Vector, bootstrap: Bootstrap) -> Vector:
 def overall(scored: Scored, costs: Costs, bootstrap: Bootstrap) -> dict[str, Estimate]:
     """Every metric of the test window with its interval."""
     weights = day_weights(scored.day, bootstrap)
-    return {name: _estimate(metric, scored, weights, bootstrap.confidence) for name, metric in _metrics(costs).items()}
+    return {name: estimate(metric, scored, weights, bootstrap.confidence) for name, metric in _metrics(costs).items()}
 
 
 def auc_estimate(scored: Scored, bootstrap: Bootstrap) -> Estimate | None:
     """AUC with its interval, or None when only one outcome occurs."""
     if np.unique(scored.truth).size < 2:
         return None
-    return _estimate(auc, scored, day_weights(scored.day, bootstrap), bootstrap.confidence)
+    return estimate(auc, scored, day_weights(scored.day, bootstrap), bootstrap.confidence)
 
 
 def paired(
@@ -101,7 +101,7 @@ def paired(
     def difference(name: str) -> Metric:
         return lambda _, weight: table[name](candidate, weight) - table[name](incumbent, weight)
 
-    return {name: _estimate(difference(name), candidate, weights, bootstrap.confidence) for name in names}
+    return {name: estimate(difference(name), candidate, weights, bootstrap.confidence) for name in names}
 
 
 # The bootstrap asks for each metric some hundred times; scikit-learn sorts and checks its arguments anew each time and
@@ -173,11 +173,18 @@ def _metrics(costs: Costs) -> dict[str, Metric]:
     }
 
 
-def _estimate(metric: Metric, scored: Scored, weights: Vector, confidence: float) -> Estimate:
-    value = metric(scored, np.ones(scored.truth.size))
-    rounds = [metric(scored, weight[scored.day]) for weight in weights if _both_outcomes(scored, weight[scored.day])]
+def estimate(
+    metric: Metric, scored: Scored, weights: Vector, confidence: float, counts: Vector | None = None
+) -> Estimate:
+    """A metric with its interval by the draws of `day_weights`; a row stands for one flight, or for `counts` of them.
+
+    Both outcomes must occur.
+    """
+    count = np.ones(scored.truth.size) if counts is None else counts
+    drawn = (weight[scored.day] * count for weight in weights)
+    rounds = [metric(scored, weight) for weight in drawn if _both_outcomes(scored, weight)]
     low, high = np.quantile(rounds, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(value=value, low=float(low), high=float(high))
+    return Estimate(value=metric(scored, count), low=float(low), high=float(high))
 
 
 def _both_outcomes(scored: Scored, weight: Vector) -> bool:

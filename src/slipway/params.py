@@ -102,6 +102,20 @@ class Gate(_Section, frozen=True):
     budget: Budget
 
 
+class Monitor(_Section, frozen=True):
+    """What the live champion is held to, by predictions whose truth is known; null switches a rule off."""
+
+    window_days: Count
+    maturity_hours: Annotated[float, msgspec.Meta(ge=0, le=1e6)]  # younger predictions are left out: truth comes late
+    least_days: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]  # with a known truth; intervals draw whole days
+    least_truths: Count
+    coverage_floor: Share  # of the window's predictions, those whose truth is known: the rest may be another kind
+    auc_floor: Share | None
+    brier_ceiling: Share | None
+    cost_ceiling: Positive | None  # as a share of what it costs never to warn
+    training_interval: bool  # AUC, Brier score and cost must not lie beyond the intervals that they had in training
+
+
 class Guards(_Section, frozen=True, forbid_unknown_fields=False):
     """The sections that decide about a change: the thresholds, and how what is held against them comes about."""
 
@@ -117,6 +131,7 @@ class Params(_Section, frozen=True):
     train: Train
     evaluate: Evaluate
     gate: Gate
+    monitor: Monitor
 
 
 def parse(raw: Any, origin: str = "params.yaml") -> Params:  # noqa: ANN401  # whatever the YAML holds

@@ -100,6 +100,11 @@ class Estimate(_Frozen, frozen=True, kw_only=True):
     high: float
 
 
+def interval(estimate: Estimate, sign: str = "") -> str:
+    """An estimate for a person; `sign` "+" where it is a difference."""
+    return f"{estimate.value:{sign}.3f} [{estimate.low:{sign}.3f}, {estimate.high:{sign}.3f}]"
+
+
 class SliceMetrics(_Frozen, frozen=True, kw_only=True):
     """One group of the test rows. `auc` is None when there are too few rows, or only one outcome."""
 

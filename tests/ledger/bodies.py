@@ -34,6 +34,7 @@ from typer.testing import CliRunner
 from slipway.__main__ import app
 from slipway.adapters.ledger import Ledger, schema
 from slipway.adapters.ledger.cohorts import asked, cohorts, reference_share
+from slipway.adapters.ledger.counts import counted
 from slipway.canary.records import Cohort
 from slipway.errors import Broken
 
@@ -451,3 +452,45 @@ def test_somebody_elses_database_is_refused(fresh: Fresh) -> None:
     for _ in range(2):
         with pytest.raises(Broken, match="holds something else: experiments"):
             Ledger(url)
+
+
+# ---- what a monitor counts --------------------------------------------------------------------------------------
+
+
+def test_a_monitor_counts_one_release_in_its_window(fresh: Fresh) -> None:
+    """By day of UTC, score, decision and truth; not another release, environment or time; the first label alone.
+
+    Scores that differ in the fourth digit are one, whatever became of their flights.
+    """
+    ledger, noon = Ledger(fresh()), 1_800_000_000.0 // 86400 * 86400 + 43200
+    known = {
+        "a": (noon, 0.2511, 0.0),
+        "b": (noon + 43199.9, 0.2513, 0.0),
+        "c": (noon + 43200.0, 0.2511, 0.0),  # the next day
+        "d": (noon, 0.9004, 1.0),
+        "e": (noon, 0.9009, None),
+        "early": (noon - 0.1, 0.9, 1.0),
+        "late": (noon + 86400.0, 0.9, 1.0),
+        "other": (noon, 0.9, 1.0),
+        "staging": (noon, 0.9, 1.0),
+    }
+    changes = {"other": {"release": "0.9.0"}, "staging": {"environment": "staging"}}
+    of = {
+        name: msgspec.structs.replace(origin(name, at, score=score), **changes.get(name, {}))
+        for name, (at, score, _) in known.items()
+    }
+    ledger.add([prediction(one) for one in of.values()])
+    ledger.record([outcome(of[name], truth, 5.0) for name, (_, _, truth) in known.items() if truth is not None])
+    ledger.record([outcome(of["d"], 0.0, 6.0)])  # a conflict
+
+    found = counted(ledger, environment="live", release="1.0.0", since=noon, until=noon + 86400.0)
+
+    day = int(noon // 86400)
+    told = {(one.day, one.decision, one.truth): (one.count, one.score) for one in found}
+    assert len(told) == len(found)
+    assert told == {
+        (day, False, 0.0): (2, 0.2515),
+        (day + 1, False, 0.0): (1, 0.2515),
+        (day, True, 1.0): (1, 0.9005),
+        (day, True, None): (1, 0.9005),
+    }

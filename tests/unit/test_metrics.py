@@ -81,6 +81,21 @@ def test_same_seed_gives_the_same_interval() -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("metric", [metrics.auc, metrics.brier, metrics.calibration_error])
+def test_a_row_may_stand_for_many_flights(metric: metrics.Metric) -> None:
+    """The estimate of counted rows is that of the rows written out, draws without both outcomes left out in both."""
+    rows = sample(40, 5, days=3)
+    rows.truth[rows.day == 0] = 0
+    counts = np.random.default_rng(5).integers(1, 5, rows.truth.size)
+    written = Scored(*(np.repeat(column, counts) for column in (rows.truth, rows.probability, rows.day)))
+    draws = metrics.day_weights(rows.day, BOOTSTRAP)
+    assert 3 in draws[:, 0]
+
+    counted = metrics.estimate(metric, rows, draws, 0.95, counts)
+    expected = metrics.estimate(metric, written, draws, 0.95)
+    assert (counted.value, counted.low, counted.high) == pytest.approx((expected.value, expected.low, expected.high))
+
+
 def test_paired_difference_of_a_twin_is_zero() -> None:
     """A candidate compared with itself differs by nothing, in every draw."""
     scored = sample(500, 5)

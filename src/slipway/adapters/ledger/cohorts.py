@@ -98,7 +98,7 @@ def asked(
         )
 
     def by_cell(call: Subquery, *numbers: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
-        cell = _cell(call.c.at, started, grid, dialect)
+        cell = cell_of(call.c.at, started, grid, dialect)
         return select(cell.label("cell"), call.c.pod, func.count().label("calls"), *numbers).group_by(
             "cell", call.c.pod
         )
@@ -110,7 +110,7 @@ def asked(
     # Cut at both ends before it is squared: PostgreSQL refuses the whole statement when one product leaves its range.
     bounded = case((off >= scale, 1.0), (off < scale * TINY, 0.0), else_=(off / scale) * (off / scale))
     loss = func.avg(bounded).label("loss")
-    in_time = outcomes.c.received_at < started + (_cell(outcomes.c.at, started, grid, dialect) + 1) * grid + maturity
+    in_time = outcomes.c.received_at < started + (cell_of(outcomes.c.at, started, grid, dialect) + 1) * grid + maturity
     truths = (
         calls(outcomes, loss, POSITIVE).where(in_time).group_by(outcomes.c.at, outcomes.c.pod, outcomes.c.call)
     ).subquery()
@@ -148,7 +148,7 @@ def reference_share(ledger: Ledger, *, environment: str, stable: str, before: fl
     return share
 
 
-def _cell(at: ColumnElement[float], started: float, grid: float, dialect: str) -> ColumnElement[int]:
+def cell_of(at: ColumnElement[float], started: float, grid: float, dialect: str) -> ColumnElement[int]:
     """Say which cell a time lies in. SQLite's cast cuts, PostgreSQL's rounds, and not every SQLite has floor()."""
     cells = (at - started) / grid
     return cast(cells if dialect == "sqlite" else func.floor(cells), BigInteger)
