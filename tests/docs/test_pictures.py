@@ -40,3 +40,14 @@ def test_the_picture_fetches_nothing_and_shows_the_leak() -> None:
     assert f"{last['traffic']['stable']['requests']:,}" in shown
     assert f"{last['verdict']['abort']:.2f} of 3.00<" in shown
     assert len(set(re.findall(r"fill: (#[0-9a-f]{6})", drawn))) > 3
+
+
+def test_the_comment_shown_is_written_from_a_real_report(make: ModuleType) -> None:
+    """Main's reader takes the report beside the picture, and its comment has every part that the page names."""
+    text = make.written()
+    assert text.startswith("## ✅ Accepted")
+    assert "🔴 **Guard changed:** `rollouts/judge.yaml`" in text
+    for part in ("### Gate", "### Metrics", "Slices", "### Rehearsal", "### Data", "How to reproduce"):
+        assert part in text
+    assert "Left out" not in text
+    assert (PICTURES / "comment.png").read_bytes().startswith(b"\x89PNG")

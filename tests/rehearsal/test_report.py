@@ -57,6 +57,7 @@ def ended(tick: Tick, **changes: object) -> Rehearsed:
         traffic=tick.traffic,
         seconds=330.0,
         seed=3,
+        arguments=(),
     )
     return msgspec.structs.replace(found, **changes)
 

@@ -68,6 +68,7 @@ class Rehearsed(_Frozen, frozen=True, kw_only=True):
     traffic: Mapping[Arm, Traffic]
     seconds: float
     seed: int
+    arguments: tuple[str, ...]  # of `slipway rehearse`, to play the same again; no address and no password is in them
 
 
 class Replayed(_Frozen, frozen=True, kw_only=True):
