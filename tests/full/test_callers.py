@@ -224,10 +224,18 @@ def test_register_refuses_a_model_that_was_committed_after_it_was_signed(world: 
 
 
 @pytest.mark.parametrize("fault", KEPTS)
-@pytest.mark.parametrize("verb", ["gate", "manifests check", "serve", f"verify {RELEASED}"])
+@pytest.mark.parametrize("verb", ["gate", "gate --stable", "manifests check", "pull", "serve", f"verify {RELEASED}"])
 def test_what_was_released_is_refused(world: World, verb: str, fault: Fault) -> None:
     """As the champion that a model is held against, in what Argo CD applies, and when it is served."""
     refused(world, fault(world), *verb.split())
+
+
+def test_gate_refuses_a_stable_whose_image_has_another_model(world: World) -> None:
+    """It is not compared with, whatever its folder is called."""
+    images = world.clone / "build/images"
+    shutil.rmtree(images / RELEASED)
+    (images / AT_HAND).rename(images / RELEASED)
+    refused(world, f"is not the one that was signed of {RELEASED}", "gate", "--stable")
 
 
 def test_gate_refuses_a_champion_whose_model_was_changed(world: World) -> None:

@@ -112,6 +112,17 @@ def test_release_in_another_repository(runtime: Reference, image: Image, tmp_pat
         assert (tmp_path / "files" / "home/bento" / name).read_bytes() == content
 
 
+def test_what_was_pushed_is_pulled(runtime: Reference, image: Image) -> None:
+    """By its digest: manifest, settings, and the layer with the bento; the runtime's layers are not fetched."""
+    to = Reference(runtime.host, "team/pull", tag="v1")
+    push(image, to, runtime)
+    pulled = registries.pull(replace(to, tag=None, digest=image.digest))
+    assert (pulled.manifest, pulled.config) == (image.manifest, image.config)
+    assert dict(pulled.blobs) == {image.layers[-1].digest: image.blobs[image.layers[-1].digest]}
+    with pytest.raises(Broken, match="404"):
+        registries.pull(replace(to, tag=None, digest=f"sha256:{64 * '0'}"))
+
+
 def test_a_container_engine_unpacks_it(runtime: Reference, image: Image) -> None:
     """Buildah pulls the release by digest and finds the runtime's files and ours in one root, owned by root."""
     to = Reference(runtime.host, "team/engine", tag="v1")

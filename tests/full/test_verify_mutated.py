@@ -24,9 +24,12 @@ ASKS = {
 TELLING = {"rebuild", "sign", "verify"}  # they act on nothing, and without the call have nothing to tell
 CALLERS, UNSIGNED = "tests/full/test_callers.py::", "tests/outcomes/test_unsigned.py::"
 GUARDED_BY = {
-    "evidence.released 1": CALLERS + "test_what_was_released_is_refused[gate-kept_gone]",
-    "evidence.require_same_model 1": CALLERS + "test_gate_refuses_a_champion_that_the_registry_tells_otherwise",
+    "evidence.released 1": CALLERS + "test_what_was_released_is_refused[gate --stable-kept_gone]",
+    "evidence.released 2": CALLERS + "test_what_was_released_is_refused[gate-kept_gone]",
+    "evidence.require_same_model 1": CALLERS + "test_gate_refuses_a_stable_whose_image_has_another_model",
+    "evidence.require_same_model 2": CALLERS + "test_gate_refuses_a_champion_that_the_registry_tells_otherwise",
     "guarded.released 1": CALLERS + "test_what_was_released_is_refused[manifests check-kept_gone]",
+    "pull.released 1": CALLERS + "test_what_was_released_is_refused[pull-kept_gone]",
     "register.built 1": CALLERS + "test_what_is_at_hand_is_refused[register-bento]",
     "register.require_same_gate 1": CALLERS + "test_what_is_at_hand_is_refused[register-decision]",
     "register.require_same_model 1": CALLERS + "test_register_refuses_a_model_that_was_committed_after_it_was_signed",

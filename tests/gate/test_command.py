@@ -119,14 +119,11 @@ def test_worse_model_is_refused_by_the_base_commit(champion: Any, slipway: Any) 
     reproduce(champion)
     changed = champion.commit("Be lazy")
 
-    code, said = slipway(champion, "gate", "--base", base, "--markdown", str(champion.root.parent / "report.md"))
+    code, said = slipway(champion, "gate", "--base", base)
     assert code == 1
     assert [check.name for check in decision(champion).checks if check.passed is False] == ["auc_margin"]
     assert decision(champion).guards_changed == ("gate",)
     assert "guard changed" in said
-    report = (champion.root.parent / "report.md").read_text()
-    assert report.startswith("## ❌ Rejected")
-    assert "Guard changed" in report
     assert slipway(champion, "register")[0] == 1
 
     assert slipway(champion, "gate", "--base", changed)[0] == 0

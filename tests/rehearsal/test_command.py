@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import msgspec
 import psutil
@@ -16,6 +17,8 @@ from tests.rehearsal.test_processes import until
 from slipway.adapters import files
 from slipway.adapters.processes import MARK
 from slipway.commands import shelf
+from slipway.commands.rehearse import rehearse
+from slipway.errors import Broken
 from slipway.manifests import tree
 from slipway.rollout.records import Rehearsed, Seen
 
@@ -64,6 +67,10 @@ def test_a_first_deployment_takes_no_steps_and_a_canary_all_of_them(repository: 
     assert (code, told["outcome"], told["stable"], told["canary"]) == (0, "promoted", "1.0.0", "1.1.0"), told
     assert files.read_record(Rehearsed, here / "result.json") == msgspec.convert(told, Rehearsed)
     assert told["seed"] == 3
+    again = " ".join(told["arguments"])
+    for words in ("--environment staging --canary 1.1.0 --stable 1.0.0", "--seed 3", "--set deadline=10m", "--sticky"):
+        assert words in again
+    assert "notify" not in again  # an address may hold a password
     assert heard == [
         {
             "namespace": "flights-staging",
@@ -203,3 +210,10 @@ def test_a_folder_of_something_else_is_left_alone(repository: Repository) -> Non
     assert (code, (other / "thesis.tex").read_text()) == (2, "years")
     assert "something else" in str(told["what"])
     assert [path.name for path in other.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("other", [{"first": "2013-04-02"}, {"last": "2013-04-02"}, {"rows": Path("data")}])
+def test_two_words_about_what_is_sent_are_no_answer(other: dict[str, Any], tmp_path: Path) -> None:
+    """The flights that the model was measured on, and others."""
+    with pytest.raises(Broken, match="--tested says what is sent"):
+        rehearse(root=tmp_path, tested=True, **other)

@@ -50,6 +50,17 @@ def test_taken(status: int) -> None:
     assert [body["inputs"] for body in bodies] == [inputs(REVERT)]
 
 
+def test_what_may_wait_for_a_person_is_asked_for_ever_more_rarely() -> None:
+    """A pull request stays open for days; an abort is asked for every ten minutes."""
+    with answering([503, *(12 * [204])]) as (address, _):
+        relay = Dispatch(Workflow(address, "owner/name", lambda: "ghs_secret"))
+        assert relay.act(CARRY, 0, Event()).result == "unsent"
+        carried = [relay.act(CARRY, tries, Event()).after for tries in range(1, 11)]
+        reverted = [relay.act(REVERT, tries, Event()).after for tries in (0, 9)]
+    assert carried == [RUNS * times for times in (1, 2, 4, 8, 16, 32, 64, 128, 128, 128)]
+    assert reverted == [RUNS, RUNS]
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [

@@ -5,8 +5,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from slipway.errors import Broken, Rejected
+
+TRACK = "Track the data: `dvc add data`."
 
 
 def stale(root: Path, stage: str) -> tuple[str, ...]:
@@ -38,6 +41,22 @@ def require(root: Path, stage: str) -> None:
         raise Rejected(f"the model does not follow from this commit: {'; '.join(found)}", "Run `dvc repro`.")
 
 
+def add(root: Path, path: str) -> None:
+    """Track what a path holds now."""
+    _run(root, "add", "--quiet", path)
+
+
+def push(root: Path, tracked: str) -> None:
+    """Send what is tracked to the remote."""
+    _run(root, "push", "--quiet", tracked)
+
+
+def _run(root: Path, *words: str) -> None:
+    done = subprocess.run((sys.executable, "-m", "dvc", *words), cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Broken(f"dvc {words[0]} failed: {done.stderr.strip()[-500:]}", "Mend what it names, and run it again.")
+
+
 def _words(changes: list[object]) -> str:
     said = []
     for change in changes:
@@ -56,13 +75,46 @@ def data_digest(root: Path) -> str:
         Broken: data.dvc names none.
 
     """
-    import yaml
-
     path = root / "data.dvc"
     try:
-        return f"md5:{yaml.safe_load(path.read_bytes())['outs'][0]['md5']}"
-    except (OSError, LookupError, TypeError, yaml.YAMLError) as error:
-        raise Broken(f"{path} names no data: {error}", "Track the data: `dvc add data`.") from error
+        return digest_in(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeError) as error:
+        raise Broken(f"{path} cannot be read: {error}", TRACK) from error
+
+
+def digest_in(text: str, origin: str) -> str:
+    """Name the data as the text of a data.dvc does; `origin` names it in an error.
+
+    Raises:
+        Broken: it names none.
+
+    """
+    import yaml
+
+    try:
+        return f"md5:{yaml.safe_load(text)['outs'][0]['md5']}"
+    except (LookupError, TypeError, yaml.YAMLError) as error:
+        raise Broken(f"{origin} names no data: {error}", TRACK) from error
+
+
+def inputs(lock: str | bytes, origin: str) -> dict[str, Any]:
+    """What the stages of a dvc.lock were run on: of each its command, its parameters, and what no other stage made.
+
+    Raises:
+        Broken: it is no dvc.lock.
+
+    """
+    import yaml
+
+    try:
+        stages = yaml.safe_load(lock)["stages"]
+        made = {out["path"] for stage in stages.values() for out in stage.get("outs", ())}
+        return {
+            name: (stage["cmd"], stage.get("params"), [one for one in stage.get("deps", ()) if one["path"] not in made])
+            for name, stage in stages.items()
+        }
+    except (AttributeError, LookupError, TypeError, yaml.YAMLError) as error:
+        raise Broken(f"{origin} is no dvc.lock: {error!r}", "Run `dvc repro`.") from error
 
 
 def folder_digest(folder: Path) -> str:

@@ -122,11 +122,11 @@ class Repository:
         """Whether the checked-out commit has this one in its history."""
         return self._run("merge-base", "--is-ancestor", commit, "HEAD").returncode == 0
 
-    def publish(self, paths: list[str], message: str) -> str:
-        """Commit `paths` on the checked-out branch and push it to main; when that fails, the paths are as before.
+    def publish(self, paths: list[str], message: str, branch: str = BRANCH) -> str:
+        """Commit `paths` on what is checked out and push it to a branch; when that fails, the paths are as before.
 
         Raises:
-            Rejected: the remote answered no, as when somebody else pushed to main first.
+            Rejected: the remote answered no, as when somebody else pushed to the branch first.
             Broken: git could not commit, or could not reach the remote.
 
         """
@@ -137,14 +137,14 @@ class Repository:
             self.git("restore", "--source", before, "--staged", "--worktree", "--", *paths)
             raise Broken(f"git commit failed in {self.root}: {committed.stderr.strip()}", "Mend what git names.")
         try:
-            self._push(f"HEAD:refs/heads/{BRANCH}")
+            self._push(f"HEAD:refs/heads/{branch}")
         except (Faster, SlipwayError) as error:
             self.git("reset", "--quiet", "--keep", before)
             if not isinstance(error, Faster):
                 raise
             raise Rejected(
-                f"{REMOTE} did not take the commit: somebody else pushed to {BRANCH} first",
-                f"git pull --rebase {REMOTE} {BRANCH}, and run the command again.",
+                f"{REMOTE} did not take the commit: somebody else pushed to {branch} first",
+                f"git pull --rebase {REMOTE} {branch}, and run the command again.",
             ) from None
         return self.head()
 
@@ -176,7 +176,22 @@ class Repository:
         self._follow(commit)
         return commit
 
-    def attempt(self, change: Callable[["Repository"], str | None]) -> str:
+    def branch_off(self, change: Callable[["Repository"], str | None], name: str) -> str:
+        """As `compare_and_swap`, but push to a branch; one that is there already stays: people may be at work on it.
+
+        Raises:
+            Rejected: the remote refused.
+            Broken: it could not be reached, or git does not know who commits.
+
+        """
+        self._require_identity()
+        with self.throw_away() as tree:
+            try:
+                return tree.attempt(change, f"HEAD:refs/heads/{name}")
+            except Faster:
+                return self.git("ls-remote", REMOTE, f"refs/heads/{name}").split()[0]
+
+    def attempt(self, change: Callable[["Repository"], str | None], to: str = f"HEAD:refs/heads/{BRANCH}") -> str:
         """Bring this tree to the newest main, change it, and push; a throw-away tree only.
 
         Raises:
@@ -191,7 +206,7 @@ class Repository:
             return self.head()
         self.git("add", "--all", "--force")  # whatever a person's own excludes say
         self.git("commit", "--quiet", "--file=-", given=message)
-        self._push(f"HEAD:refs/heads/{BRANCH}")
+        self._push(to)
         return self.head()
 
     def find(self, lines: Iterable[str], below: str = "HEAD") -> str | None:

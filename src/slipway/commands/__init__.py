@@ -18,9 +18,11 @@ evidence     what the gate must know
 Parts of one verb begin with its name: rehearse_*, demo_*, audit_*; source_revert is a part of revert.
 """
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -29,8 +31,9 @@ from rich.console import Console, RenderableType
 from slipway import records
 
 BUILD = Path("build")  # what verbs make on the way, in no commit
-DECISION = BUILD / "gate.json"
+DECISION, REPORT = BUILD / "gate.json", BUILD / "report.json"
 MODEL, METRICS = Path("artifacts/model"), Path("artifacts/metrics.json")  # what dvc.yaml's stages make
+VALIDATION = Path("artifacts/validation.json")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Root = Annotated[Path, typer.Option("--root", help="The repository.", exists=True, file_okay=False)]
 TrackingUri = Annotated[
@@ -45,8 +48,25 @@ progress = Console(highlight=False, stderr=True)  # what happens meanwhile is no
 
 
 def emit(result: msgspec.Struct, text: RenderableType, *, as_json: bool) -> None:
-    """Print a verb's result: the record as JSON, or its rendering for a person."""
+    """Print a verb's result, as JSON or as text for a person; in a workflow its record is the step's outputs, too."""
+    if outputs := os.environ.get("GITHUB_OUTPUT"):
+        with Path(outputs).open("a", encoding="utf-8") as stream:
+            stream.writelines(f"{line}\n" for line in _outputs(msgspec.to_builtins(result)))
     if as_json:
         sys.stdout.write(records.dumps(result))
     else:
         console.print(text, soft_wrap=True)  # a digest on two lines cannot be copied
+
+
+def _outputs(record: dict[str, Any], above: str = "") -> Iterator[str]:
+    """What of a record later steps may read: its words, whole numbers and yes or no, one line each."""
+    for key, value in record.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _outputs(value, f"{name}_")
+        elif isinstance(value, bool):
+            yield f"{name}={'true' if value else 'false'}"
+        elif isinstance(value, int) or (
+            isinstance(value, str) and value.isprintable()
+        ):  # with a line break it would be two outputs
+            yield f"{name}={value}"

@@ -5,15 +5,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slipway import digests, quarantine, recipe
-from slipway.adapters import files
+from slipway import digests, oci, quarantine, recipe, records, releases
+from slipway.adapters import files, layout
 from slipway.adapters.git import Repository
 from slipway.changes import State
-from slipway.commands import METRICS, MODEL, agreed, verifying
+from slipway.commands import BUILD, METRICS, MODEL, agreed, verifying
+from slipway.commands.package import BENTO
 from slipway.errors import Broken, Rejected
 from slipway.gate import Candidate, Incomparable, Policy, decide
 from slipway.params import Evaluate
-from slipway.records import Comparison, GateDecision, Metrics, ModelInfo, Part
+from slipway.records import Comparison, GateDecision, Metrics, ModelInfo, Part, Release
 
 if TYPE_CHECKING:
     from slipway.adapters.mlflow import Version
@@ -23,9 +24,17 @@ ROUNDS, CALLS = 5, 200
 
 
 def judge(
-    repository: Repository, tracking_uri: str | None, policy: Policy, problems: tuple[str, ...], *, first: bool
+    repository: Repository,
+    tracking_uri: str | None,
+    policy: Policy,
+    problems: tuple[str, ...],
+    *,
+    first: bool,
+    stable: bool = False,
 ) -> GateDecision:
     """Gather the facts about artifacts/ and the champion, and decide; `problems` are those that DVC sees.
+
+    With `stable`, production's recorded stable is the champion, or there is none.
 
     What is quarantined, and which champion was signed, stands in what everybody agreed on.
 
@@ -52,6 +61,10 @@ def judge(
         barred=barred(root, info, main),
         problems=(*problems, *complaint),
     )
+    if stable:
+        reigning = main.stable_of(releases.PRODUCTION)
+        champion = _beside_stable(repository, reigning, candidate, scorer, policy.evaluate) if reigning else None
+        return decide(candidate, champion, policy, first=reigning is None)
     uri = mlflow.address(root, tracking_uri)
     crowned = mlflow.champion(uri)
     champion = _compared(repository, main, uri, crowned, candidate, scorer, policy.evaluate) if crowned else None
@@ -110,6 +123,34 @@ def _compared(  # noqa: PLR0917
         return Incomparable(crowned.model_digest, error.what)
     test = pl.read_parquet(repository.root / "artifacts/splits/test.parquet")
     return compare(test, scorer.score, (info, crowned.version, onnx.Scorer(content).score), evaluate)
+
+
+def _beside_stable(
+    repository: Repository, reigning: Release, candidate: Candidate, scorer: "Scorer", evaluate: Evaluate
+) -> Comparison | Incomparable:
+    """Compare with the model in the image of the recorded stable."""
+    import polars as pl
+
+    from slipway.adapters import onnx
+    from slipway.compare import compare
+
+    bundle = reigning.package.bundle
+    if candidate.problems:
+        return Incomparable(bundle.model_digest, "it is not certain what the candidate is")
+    folder = repository.root / BUILD / "images" / bundle.version
+    if not folder.is_dir():
+        raise Broken(f"the image of {bundle.version} is not at hand in {folder}", "Run `slipway pull`.")
+    image, _ = layout.read(folder)
+    held = oci.unpack(layout.read_blob(folder, image.layers[-1].digest))
+    info, content = (held[f"{BENTO}/src/model/{name}"][0] for name in ("model.json", "model.onnx"))
+    try:
+        found = {"model.onnx": digests.of_bytes(content), "model.json": digests.of_bytes(info)}
+        verifying.require_same_model(verifying.released(repository, reigning), found)
+    except Rejected as error:
+        return Incomparable(bundle.model_digest, error.what)
+    test = pl.read_parquet(repository.root / "artifacts/splits/test.parquet")
+    known = records.loads(ModelInfo, info, f"model.json of {bundle.version}")
+    return compare(test, scorer.score, (known, bundle.version, onnx.Scorer(content).score), evaluate)
 
 
 def _require_signed(repository: Repository, main: State, crowned: "Version", content: bytes) -> None:

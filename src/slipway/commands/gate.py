@@ -1,5 +1,6 @@
 """`slipway gate`: decide whether the model at hand may be registered and released."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,14 +9,14 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from slipway import params, releases, report
+from slipway import params, releases
 from slipway.adapters import dvc, files
 from slipway.adapters.git import BRANCH, REMOTE, Repository
-from slipway.commands import DECISION, METRICS, MODEL, Json, Root, TrackingUri, emit, progress, shelf
-from slipway.commands.evidence import judge, read_metrics
+from slipway.commands import DECISION, Json, Root, TrackingUri, emit, progress, shelf
+from slipway.commands.evidence import judge
 from slipway.errors import Broken, Rejected
 from slipway.gate import Policy
-from slipway.records import GateDecision, ModelInfo
+from slipway.records import Check, GateDecision
 
 MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
 
@@ -23,11 +24,14 @@ MARKS = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}
 def gate(
     *,
     first: Annotated[bool, typer.Option("--first", help="There is no champion yet: the floors decide alone.")] = False,
+    stable: Annotated[
+        bool,
+        typer.Option("--stable", help="Against production's recorded stable, as pulled; the registry is not asked."),
+    ] = False,
     base: Annotated[
         str | None,
         typer.Option("--base", help="The commit whose thresholds count. By default the last without this change."),
     ] = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the report there, too.")] = None,
     tracking_uri: TrackingUri = None,
     root: Root = Path(),
     as_json: Json = False,
@@ -41,25 +45,27 @@ def gate(
     quarantined on origin/main, as it was fetched last, is refused whatever else is said of it. The decision is
     written to build/gate.json; the exit code is 0 when the model is accepted, 1 when not.
 
+    A pull request has no login at the registry: with --stable the recorded stable, which `slipway pull` brings, takes
+    the champion's place; where nothing was promoted yet the floors decide alone.
+
     Examples:
     ```sh
     slipway gate
     slipway gate --first
-    slipway gate --base origin/main --markdown report.md
+    slipway gate --stable
+    slipway gate --base origin/main
     ```
     """
+    if first and stable:
+        raise Broken("--first says that there is no champion, and --stable who it is", "Give one of the two.")
     repository = Repository(root.resolve())
     (repository.root / DECISION).unlink(missing_ok=True)
     policy = read_policy(repository, base)
     with progress.status("gathering what is known of the model"):
         problems = dvc.stale(repository.root, "evaluate")
     with progress.status("comparing with the champion"):
-        decided = judge(repository, tracking_uri, policy, problems, first=first)
+        decided = judge(repository, tracking_uri, policy, problems, first=first, stable=stable)
     files.write_record(repository.root / DECISION, decided)
-    if markdown is not None:
-        info = files.read_record(ModelInfo, repository.root / MODEL / "model.json")
-        metrics, _ = read_metrics(repository.root / METRICS)
-        files.write_text(markdown, report.markdown(decided, info, metrics))
     emit(decided, table(decided), as_json=as_json)
     if not decided.accepted:
         raise typer.Exit(Rejected.exit_code)
@@ -89,22 +95,19 @@ def read_policy(repository: Repository, base: str | None) -> Policy:
     )
 
 
-def before(repository: Repository) -> str:
-    """Name the last commit that everybody agreed on and that this change is not in; HEAD where nothing was released."""
+def before(repository: Repository, change: str = "HEAD") -> str:
+    """Name the last commit that everybody agreed on and that a change is not in; itself where nothing was released."""
     main = f"{REMOTE}/{BRANCH}"
-    if repository.commit_of(main) and repository.git("rev-list", "--max-count=1", f"{main}..HEAD"):
+    if repository.commit_of(main) and repository.git("rev-list", "--max-count=1", f"{main}..{change}"):
         return main
     version = shelf.stable(repository.root).environments.get(releases.PRODUCTION)
-    return shelf.read(repository.root, version).package.bundle.source_commit if version else "HEAD"
+    return shelf.read(repository.root, version).package.bundle.source_commit if version else change
 
 
 def table(decided: GateDecision) -> RenderableType:
     """The decision for a terminal."""
-    rows = Table(box=None, pad_edge=False, show_header=False)
-    for check in decided.checks:
-        rows.add_row(MARKS[check.passed], check.name, escape(check.detail))
     outcome = "[bold green]accepted[/]" if decided.accepted else "[bold red]rejected[/]"
-    lines: list[RenderableType] = [f"{outcome} {decided.model_digest}", rows]
+    lines: list[RenderableType] = [f"{outcome} {decided.model_digest}", listed(decided.checks)]
     if decided.guards_changed:
         changed = ", ".join(decided.guards_changed)
         lines.append(
@@ -112,3 +115,11 @@ def table(decided: GateDecision) -> RenderableType:
             f" the thresholds are those of {decided.base[:12]}"
         )
     return Group(*lines)
+
+
+def listed(checks: Iterable[Check]) -> Table:
+    """Checks for a terminal, one a line."""
+    rows = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        rows.add_row(MARKS[check.passed], check.name, escape(check.detail))
+    return rows

@@ -62,7 +62,7 @@ def build(
     emit(
         made,
         f"Pushed {made.image} ({made.megabytes} MB).\n"
-        "Put it into k8s/platform/kustomization.yaml:\n\n"
+        "Put it where .github/workflows say `image:`, and into k8s/platform/kustomization.yaml:\n\n"
         f"images:\n  - name: {NAMED}\n    newName: {repository}\n    digest: {made.digest}",
         as_json=as_json,
     )

@@ -7,14 +7,15 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from slipway import reference
+from slipway import reference, releases
 from slipway.adapters import files, layout
-from slipway.commands import Json, Root, emit, progress
+from slipway.commands import BUILD, Json, Root, emit, progress
 from slipway.commands.runtime import LOCK, RECIPE
 from slipway.commands.wheel_image import MADE_FROM
 from slipway.errors import Rejected
+from slipway.manifests import tree
 from slipway.oci import Image
-from slipway.records import Descriptor, RuntimeLock
+from slipway.records import Descriptor, Package, RuntimeLock
 from slipway.reference import Reference
 
 
@@ -22,12 +23,18 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     """What is now in the registry, and how each blob got there: exists, mounted or uploaded."""
 
     image: str
+    repository: str
+    digest: str
     blobs: dict[str, str]
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(metavar="LAYOUT", help="What `slipway package` made.")],
-    to: Annotated[str, typer.Option("--to", help="The repository of the releases: HOST/NAME")],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[LAYOUT]", help="An image; by default what was packaged last.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="HOST/NAME; by default the one that k8s/next/production names.")
+    ] = None,
     root: Root = Path(),
     as_json: Json = False,
 ) -> None:
@@ -35,15 +42,26 @@ def push(
 
     Examples:
     ```sh
+    slipway push
     slipway push build/images/1.4.0 --to registry.example.org/flights/release
     ```
     """
-    target = reference.repository(to)
-    image, tag = layout.read(folder)
+    target = reference.repository(to or named(root))
+    image, tag = layout.read(folder or _packaged(root))
     runtime = _runtime(files.read_record(RuntimeLock, root / LOCK), image, root)
     pushed = send(image, Reference(target.host, target.name, tag=tag, digest=image.digest), runtime)
     how = ", ".join(f"{list(pushed.blobs.values()).count(way)} {way}" for way in sorted(set(pushed.blobs.values())))
     emit(pushed, f"Pushed {pushed.image} ({how}).", as_json=as_json)
+
+
+def named(root: Path) -> str:
+    """The repository that the manifests pull releases from."""
+    image = tree.image_of(files.read_texts(root / "k8s/next" / releases.PRODUCTION, "*.yaml"))
+    return image.partition("@")[0].rpartition(":")[0]
+
+
+def _packaged(root: Path) -> Path:
+    return root / BUILD / "images" / files.read_record(Package, root / BUILD / "package.json").bundle.version
 
 
 def _runtime(lock: RuntimeLock, image: Image, root: Path) -> Reference:
@@ -81,4 +99,6 @@ def send(image: Image, to: Reference, runtime: Reference) -> Pushed:
             bar.advance(task)
 
         registry.push(image, to, runtime, seen)
-    return Pushed(image=f"{to.repository}:{to.tag}@{to.digest}", blobs=blobs)
+    return Pushed(
+        image=f"{to.repository}:{to.tag}@{to.digest}", repository=to.repository, digest=image.digest, blobs=blobs
+    )

@@ -15,6 +15,7 @@ from slipway.adapters.traffic import Flight, flights
 from slipway.canary.units import duration
 from slipway.commands import (
     BUILD,
+    METRICS,
     Json,
     Root,
     deciding,
@@ -31,10 +32,11 @@ from slipway.commands.rehearse_play import Play, Side
 from slipway.errors import Broken, Rejected
 from slipway.manifests import tree
 from slipway.manifests.environment import Environment as Deployed
-from slipway.records import Bundle, Package
+from slipway.records import Bundle, Metrics, Package
 from slipway.rollout.records import Rehearsed
 
 NOTIFY_SECONDS = 2.0
+REPLAY = Path("replay")
 WINDOW = "YYYY-MM-DD; by default the folder's {} day."
 
 
@@ -60,9 +62,12 @@ def rehearse(
         str | None, typer.Option("--stable", help="A version; by default the environment's recorded stable.")
     ] = None,
     environment: Environment = releases.PRODUCTION,
-    rows: Annotated[Path, typer.Option("--rows", help="Flights to send, a folder like replay/.")] = Path("replay"),
+    rows: Annotated[Path, typer.Option("--rows", help="Flights to send, a folder like replay/.")] = REPLAY,
     first: Annotated[str | None, typer.Option("--first", help=WINDOW.format("first"))] = None,
     last: Annotated[str | None, typer.Option("--last", help=WINDOW.format("last"))] = None,
+    tested: Annotated[
+        bool, typer.Option("--tested", help="Those of data/ that the model at hand was measured on.")
+    ] = False,
     rate: Annotated[str, typer.Option("--rate", help="Requests a second, or `max`.")] = "600",
     speed: Annotated[
         float, typer.Option("--speed", help="Divides every time of manifests and judge; never evidence.")
@@ -103,11 +108,22 @@ def rehearse(
     """
     from slipway.canary import query
 
+    if tested:
+        if first or last or rows != REPLAY:
+            raise Broken("--tested says what is sent, and so do --rows, --first and --last", "Give one of the two.")
+        measured = files.read_record(Metrics, root / METRICS).test
+        rows, first, last = Path("data"), measured.first, measured.last
     overrides = _overrides(arguments or [])
     token = files.read_bytes(notify_token_file).decode().strip() if notify_token_file else None
     deployed, reference = _manifests(root, environment, canary)
     version = reference["version"]
     beside = stable or releases.beside(shelf.existing(root), shelf.stable(root), environment, version)
+    again: list[tuple[str, object]] = [
+        *(("--environment", environment), ("--canary", version), ("--stable", beside)),
+        *(("--rows", rows), ("--first", first), ("--last", last), ("--rate", rate), ("--speed", speed)),
+        *(("--seed", seed), ("--truth-delay", truth_delay), ("--judge-policy", judge_policy)),
+        *(("--set", each) for each in arguments or []),
+    ]
     with tempfile.TemporaryDirectory(prefix="slipway-rehearsal-") as unpacked:
         play = Play(
             name=environment,
@@ -124,6 +140,7 @@ def rehearse(
             truth_delay=query.seconds(truth_delay),
             overrides=overrides,
             ledger=_absolute(ledger),
+            arguments=(*_words(again), *["--sticky"] * sticky),
         )
         if play.canary.image != reference["digest"]:
             raise Rejected(
@@ -141,6 +158,10 @@ def rehearse(
     emit(result, _told(result), as_json=as_json)
     if result.outcome != "promoted":
         raise typer.Exit(1)
+
+
+def _words(options: list[tuple[str, object]]) -> tuple[str, ...]:
+    return tuple(word for name, value in options if value is not None for word in (name, str(value)))
 
 
 def _overrides(given: list[str]) -> dict[str, str]:

@@ -244,6 +244,7 @@ class _Stage:
             traffic={arm: tally.told() for arm, tally in self._counted.items()},
             seconds=time.time() - self._began,
             seed=play.seed,
+            arguments=play.arguments,
         )
 
 

@@ -41,6 +41,7 @@ class Play:
     overrides: Mapping[str, str] = field(default_factory=dict)  # arguments of the analysis
     ledger: str | None = None  # by default a file in the folder
     judge: str | None = None  # the address of one that runs already
+    arguments: tuple[str, ...] = ()  # by which the verb was called
 
     @property
     def pods(self) -> dict[Arm, str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from slipway import manifests, oci, outcomes, records, releases
-from slipway.adapters import files, layout
+from slipway.adapters import files, github, layout
 from slipway.adapters.git import BRANCH, REMOTE, Repository
 from slipway.changes import Change, State
 from slipway.commands import BUILD, DECISION, Json, Root, deciding, emit, progress, settling, shelf, verifying
@@ -26,6 +26,9 @@ def release(
         str | None,
         typer.Option("--carry", metavar="VERSION", help="A release promoted in the environment before this one."),
     ] = None,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="With --carry: as a pull request on GitHub, for a person to merge.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Propose the packaged image to an environment: manifests and record in one commit, pushed to main.
@@ -39,17 +42,20 @@ def release(
     slipway release
     slipway release --environment staging --supersede
     slipway release --carry 1.4.0      # what staging has promoted, to production
+    slipway release --carry 1.4.0 --propose
     ```
     """
-    repository, at = Repository(root.resolve()), settling.now()
+    repository, at, branch = Repository(root.resolve()), settling.now(), None
     if carry is None:
         proposed, commit = _packaged(repository, environment, at, supersede=supersede)
     else:
-        proposed, commit = _carried(repository, carry, environment, at, supersede=supersede)
+        branch = f"slipway/release-{carry}-{environment}" if propose else None
+        proposed, commit = _carried(repository, carry, environment, at, supersede=supersede, branch=branch)
     package = proposed.package
+    done = "[yellow]proposed[/]" if branch else "[green]released[/]"
     emit(
         proposed,
-        f"[green]released[/] {package.bundle.version} to {environment}: commit {commit[:12]} on {REMOTE}/{BRANCH}\n"
+        f"{done} {package.bundle.version} to {environment}: commit {commit[:12]} on {REMOTE}/{branch or BRANCH}\n"
         f"  image {package.image_digest}",
         as_json=as_json,
     )
@@ -69,9 +75,12 @@ def _packaged(repository: Repository, environment: str, at: str, *, supersede: b
 
 
 def _carried(
-    repository: Repository, version: str, environment: str, at: str, *, supersede: bool
+    repository: Repository, version: str, environment: str, at: str, *, supersede: bool, branch: str | None
 ) -> tuple[Release, str]:
-    """Release what was promoted in the environment before this one, with the bytes and the decision of its record."""
+    """Release what was promoted in the environment before this one, with the bytes and the decision of its record.
+
+    With a branch, as a pull request of it.
+    """
 
     def decide(state: State, worktree: Repository) -> Change | None:
         before = [name for name in tree.ENVIRONMENTS if _next(worktree.root, name) == environment]
@@ -86,7 +95,12 @@ def _carried(
             _require_fit(worktree.root, environment, state, change.release.package)
         return change
 
-    settled = settling.settle(repository, decide)
+    settled = settling.settle(repository, decide, branch)
+    if branch and settled.new:  # not where main has it
+        # The commit's own words: `promote` finds a release by its trailers, after a squash, too.
+        title, _, body = settled.message.partition("\n")
+        if not github.here().open_pull_request(branch, title, body.strip()):
+            progress.print(f"[yellow]closed[/] somebody has closed the pull request of {branch}: nothing is asked anew")
     return settled.state.releases[version], settled.commit
 
 

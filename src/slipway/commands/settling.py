@@ -26,6 +26,7 @@ class Settled:
     commit: str
     state: State
     new: bool
+    message: str = ""  # of the commit that says so, if it is new
 
 
 def now() -> str:
@@ -33,20 +34,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def settle(repository: Repository, decide: Decide) -> Settled:
-    """Decide on what main says, and make it say the outcome; decided anew whenever somebody else was faster."""
+def settle(repository: Repository, decide: Decide, branch: str | None = None) -> Settled:
+    """Decide on what main says, and make it say the outcome; decided anew whenever somebody else was faster.
+
+    With a branch, that one is made to say it, for a person to merge.
+    """
     made: list[State] = []
-    decisions: list[Change | None] = []
+    messages: list[str | None] = []
 
     def change(worktree: Repository) -> str | None:
         state = shelf.state(worktree.root)
         decided = decide(state, worktree)
         made.append(changes.after(state, decided) if decided else state)
-        decisions.append(decided)
-        return write(worktree, decided) if decided else None
+        messages.append(write(worktree, decided) if decided else None)
+        return messages[-1]
 
-    commit = repository.compare_and_swap(change)
-    return Settled(commit=commit, state=made[-1], new=decisions[-1] is not None)
+    commit = repository.compare_and_swap(change) if branch is None else repository.branch_off(change, branch)
+    message = messages[-1]
+    return Settled(commit=commit, state=made[-1], new=message is not None, message=message or "")
 
 
 def read(repository: Repository) -> Settled:

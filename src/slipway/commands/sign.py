@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from slipway import attestation, digests, signing
-from slipway.adapters import files, tree
+from slipway.adapters import files, tree, wheels
 from slipway.adapters.git import Repository
 from slipway.attestation import Lineage, Resource
 from slipway.commands import BUILD, METRICS, Json, Root, emit, progress, verifying
@@ -34,6 +34,7 @@ def sign(root: Root = Path(), *, as_json: Json = False) -> None:
 
     repository = Repository(root.resolve())
     repository.require_clean()
+    _require_locked(repository.root)
     package = files.read_record(Package, repository.root / BUILD / "package.json")
     policy = verifying.policy(repository)
     token = sigstore.ambient()
@@ -62,6 +63,16 @@ def _require_fit(policy: Policy, run: Run, package: Package) -> None:
         raise Rejected(
             f"the package is of {package.bundle.source_commit}, this run is of {run.commit}",
             "Package in the run that signs.",
+        )
+
+
+def _require_locked(root: Path) -> None:
+    """The statement names the locks that the model was built with: they must be what is installed."""
+    lock = LOCKS[0]
+    if other := wheels.unlike(files.read_bytes(root / lock).decode()):
+        raise Rejected(
+            f"what is installed here is not {lock}: {', '.join(other[:3])}",
+            "In a workflow: `slipway platform build`, and name that image in .github/workflows.",
         )
 
 

@@ -79,6 +79,27 @@ def _absent(to: Reference, digest: str, why: str) -> Broken:
     )
 
 
+def pull(reference: Reference) -> Image:
+    """Fetch an image by its digest: the manifest, the settings, and of the layers the uppermost, which holds the bento.
+
+    Raises:
+        Broken: the registry does not answer, does not allow it, or lacks it.
+        Rejected: the registry gives other bytes than a digest names.
+
+    """
+    client = Client(reference.host, f"repository:{reference.name}:pull")
+    origin = f"{reference.repository}@{reference.digest}"
+    path = f"{reference.name}/manifests/{reference.digest}"
+    manifest = client.call("GET", path, ok=(200,), headers={"Accept": ACCEPT}).content
+    _same(manifest, str(reference.digest), origin)
+    named = oci.parse_manifest(manifest, origin)
+    held = {}
+    for digest in (named.config.digest, named.layers[-1].digest):
+        held[digest] = client.call("GET", f"{reference.name}/blobs/{digest}", ok=(200,)).content
+        _same(held[digest], digest, origin)
+    return Image(manifest, held.pop(named.config.digest), held)
+
+
 def exists(reference: Reference) -> bool:
     """Whether the repository holds the tag.
 

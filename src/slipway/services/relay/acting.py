@@ -1,6 +1,7 @@
 """Two ways to have an outcome written: run the verb here, or ask GitHub to run it in a workflow."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
@@ -58,16 +59,23 @@ class Dispatch:
 
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow
+        self._sent: Counter[tuple[str, str | None, str]] = Counter()
 
     def act(self, action: Action, tries: int, _stop: Event) -> Tried:
-        """Ask for a run of the workflow; that it was taken says nothing of the outcome."""
+        """Ask for a run of the workflow; that it was taken says nothing of the outcome.
+
+        What is carried on may be a pull request, and wait for a person: it is asked for ever more rarely.
+        """
         try:
             asked = self._workflow.dispatch(inputs(action))
         except SlipwayError as error:
             return Tried(result="unsent", said=f"{error.what}. {error.remedy}", after=back_off(tries))
         if asked is not None:
             return Tried(result="unsent", said="GitHub asks to wait", after=max(asked, back_off(tries)))
-        return Tried(result="sent", said="GitHub runs outcome.yml", after=RUNS)
+        about = (action.verb, action.version, action.environment)
+        after = RUNS * 2.0 ** min(self._sent[about], 7) if action.verb == "carry" else RUNS
+        self._sent[about] += 1
+        return Tried(result="sent", said="GitHub runs outcome.yml", after=after)
 
 
 def arguments(action: Action) -> list[str]:
