@@ -3,7 +3,7 @@
 unexport PYTHONDONTWRITEBYTECODE  # imports of seconds would be compiled anew in each process
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test test-full soak load bench lint cluster-up cluster-down cluster-test chaos data venv
+.PHONY: help demo test test-full workflow-test soak load bench lint cluster-up cluster-down cluster-test chaos data venv
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
@@ -11,15 +11,19 @@ demo: venv ## tell the story: four releases, one of them a mistake, and a way ba
 	slipway demo
 
 test: data ## every test that needs no more than Python, git and make
-	pytest tests $(addprefix --ignore=tests/,cluster demo full live load soak) -n 4 --dist loadgroup
+	pytest tests $(addprefix --ignore=tests/,cluster demo full live load soak workflows) -n 4 --dist loadgroup
 
 test-full: data ## what also needs Debian packages, Go, npm and root: registry, kustomize, another verifier, no network
 	scripts/debian.sh
 	pytest tests/full -n 2 --dist loadfile
 
+workflow-test: data ## what comes of a push and of a pull request, by the workflows' own lines, without GitHub
+	pytest tests/workflows -n 2 --dist loadfile
+
 soak: N := 2
-soak: data ## the demo with several seeds, N canaries of each challenger, every rule refused through DVC, and what was killed
-	SLIPWAY_SOAK_N=$(N) pytest tests/soak tests/demo tests/live -n 4 --dist loadgroup
+soak: MUTATED := tests/workflows/test_mutations.py
+soak: data ## the demo with several seeds, N canaries of each challenger, every rule and each line of a workflow
+	SLIPWAY_SOAK_N=$(N) SLIPWAY_MUTATIONS=all pytest tests/soak tests/demo tests/live $(MUTATED) -n 4 --dist loadgroup
 
 load: data ## p95 of the service under load against the objective
 	python tests/load/run.py

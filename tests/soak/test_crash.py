@@ -1,6 +1,7 @@
 """Disasters at many random instants: what was acknowledged is in the ledger, once."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import pytest
 from disasters import service
 from slipway.adapters.processes import free_port
 
-SEED, KILLS, FILLS = 1, 21, 21
+SEEDS = range(1, 1 + int(os.environ.get("SLIPWAY_SOAK_N", "2")))
+KILLS, FILLS = 21, 21
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from fresh import fresh_bento  # noqa: E402  # as the benchmark and the load test make one
@@ -24,7 +26,7 @@ def made() -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("seed", [SEED, SEED + 1])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_or_doubled(made: Path, tmp_path: Path, seed: int) -> None:
     """Worker, parent or shipper killed 21 times, and the disk filled 21 times, at instants that a seed chose."""
     (tmp_path / "spool").mkdir()

@@ -1,0 +1,1 @@
+"""The workflows of .github/workflows, run without GitHub."""
