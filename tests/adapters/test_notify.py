@@ -213,6 +213,7 @@ def test_a_server_that_drips_is_given_up() -> None:
 
         threading.Thread(target=drip, daemon=True).start()
         code = (
+            "import apprise\n"  # which takes longer than those seconds on a busy machine
             "import logging; logging.basicConfig(level=logging.INFO)\n"
             "from slipway.adapters import notify; notify.SECONDS = 4.0\n"
             f"print(*notify.send(['json://127.0.0.1:{port}/', 'json://127.0.0.1:{free_port()}/'], 'a', 'b', 'c'))"
