@@ -11,6 +11,7 @@ from challengers.releases import Case
 from slipway import manifests
 from slipway.adapters import files
 from slipway.adapters.flights import read_month
+from slipway.adapters.rehearsal import FACTS, Known
 from slipway.adapters.traffic import Flight, flights
 from slipway.commands import deciding
 from slipway.commands.rehearse_engine import rehearse
@@ -65,7 +66,9 @@ def _played(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: 
 
 def _bound(folder: Path) -> float:
     """The latency bound of a rehearsal, in seconds."""
-    return float(msgspec.json.decode((folder / "rehearsal/rollout.json").read_bytes())["latency_bound"])
+    found = files.read_record(Known, folder / "rehearsal" / FACTS).latency_bound
+    assert found is not None
+    return found
 
 
 def _production(*, given_up: bool) -> Environment:

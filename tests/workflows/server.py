@@ -43,14 +43,7 @@ class Server:
 
     def __init__(self) -> None:
         self.shelf: Shelf | None = None
-        server = self
-
-        class Handler(_Handler):
-            def here(self) -> Shelf:
-                assert server.shelf is not None
-                return server.shelf
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"of": self}))
         self._http.daemon_threads = True
         Thread(target=self._http.serve_forever, daemon=True).start()
 
@@ -77,10 +70,12 @@ def started() -> Iterator[Server]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    of: Server
 
     def here(self) -> Shelf:
         """What it answers from."""
-        raise NotImplementedError
+        assert self.of.shelf is not None
+        return self.of.shelf
 
     def _answer(self) -> None:
         body = self._body()

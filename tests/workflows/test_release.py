@@ -21,11 +21,7 @@ def test_the_first_release_reaches_production(released: GitHub, founded: GitHub)
     runs = [(run.workflow, run.event, run.outcome) for run in released.runs]
     assert runs[:3] == [
         ("release.yml", "workflow_dispatch", "success"),  # it recorded, and released nothing
-        (
-            "release.yml",
-            "push",
-            "failure",
-        ),  # there is no champion, and nobody said that it is the first
+        ("release.yml", "push", "failure"),  # there is no champion, and nobody said that it is the first
         ("release.yml", "workflow_dispatch", "success"),
     ]
     assert runs[3:] == 3 * [("outcome.yml", "workflow_dispatch", "success")]

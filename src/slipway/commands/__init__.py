@@ -66,7 +66,5 @@ def _outputs(record: dict[str, Any], above: str = "") -> Iterator[str]:
             yield from _outputs(value, f"{name}_")
         elif isinstance(value, bool):
             yield f"{name}={'true' if value else 'false'}"
-        elif isinstance(value, int) or (
-            isinstance(value, str) and value.isprintable()
-        ):  # with a line break it would be two outputs
+        elif isinstance(value, int | str) and str(value).isprintable():  # with a line break it would be two outputs
             yield f"{name}={value}"
