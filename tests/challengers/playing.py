@@ -1,6 +1,7 @@
 """A challenger's canary, played by the engine of `slipway rehearse` from the manifests of production."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ from slipway.rollout.records import Rehearsed, Tick
 
 RATE, SPEED = 600.0, 10.0
 ASKED = {"bake": "0s", "maturity": "20s", "cycle": "0s", "deadline": "40m"}  # of the judge, before --speed
-TRIES = 3
+TRIES = 5  # a busy machine is seen in the first seconds
 GIVEN_UP = 20  # seconds until pods that do not get ready are given up, in place of 300: nothing else waits for it
 
 
@@ -32,17 +33,17 @@ def june() -> list[Flight]:
     return flights(table.iter_rows(named=True))
 
 
-def play(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: int) -> Rehearsed:
-    """Make the challenger, and rehearse its canary to the end.
+class _Busy(Exception):
+    """The machine is so busy that stable is as slow as the canary is made to be: then it is not slower."""
 
-    Once more where the machine was so busy that stable was as slow as the canary is made to be: then it is not slower.
-    """
+
+def play(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: int) -> Rehearsed:
+    """Make the challenger, and rehearse its canary to the end; begin again where the machine was too busy for it."""
     for _ in range(TRIES):
         shutil.rmtree(folder, ignore_errors=True)
-        played = _played(case, champion, folder, rows, seed)
-        if case.bound is None or _bound(folder) <= case.bound:
-            break
-    return played
+        with suppress(_Busy):
+            return _played(case, champion, folder, rows, seed)
+    raise AssertionError(f"{TRIES} times this machine was too busy for a stable whose latency bound is {case.bound} s")
 
 
 def _played(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: int) -> Rehearsed:
@@ -60,15 +61,18 @@ def _played(case: Case, champion: Path, folder: Path, rows: list[Flight], seed: 
             speed=SPEED,
             seed=seed,
             overrides=ASKED,
-        )
+        ),
+        lambda tick: _premise(case, tick, folder / "rehearsal" / FACTS),
     )
 
 
-def _bound(folder: Path) -> float:
-    """The latency bound of a rehearsal, in seconds."""
-    found = files.read_record(Known, folder / "rehearsal" / FACTS).latency_bound
-    assert found is not None
-    return found
+def _premise(case: Case, tick: Tick, facts: Path) -> None:
+    """End a rehearsal as soon as its bound is known to be another than the case is made for."""
+    if case.bound is not None and tick.weight > 0:
+        bound = files.read_record(Known, facts).latency_bound
+        assert bound is not None
+        if bound > case.bound:
+            raise _Busy
 
 
 def _production(*, given_up: bool) -> Environment:
