@@ -96,7 +96,7 @@ def _carried(
         return change
 
     settled = settling.settle(repository, decide, branch)
-    if branch and settled.new:  # not where main has it
+    if branch and settled.message:  # not where main has it
         # The commit's own words: `promote` finds a release by its trailers, after a squash, too.
         title, _, body = settled.message.partition("\n")
         if not github.here().open_pull_request(branch, title, body.strip()):

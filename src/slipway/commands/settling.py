@@ -21,12 +21,11 @@ RENDERED, PROPOSED = Path("k8s/rendered"), Path("k8s/next")
 
 @dataclass(frozen=True)
 class Settled:
-    """What main says at a commit, and whether this run has made it say so."""
+    """What main says at a commit, and by which message, if this run has made it say so."""
 
     commit: str
     state: State
-    new: bool
-    message: str = ""  # of the commit that says so, if it is new
+    message: str | None
 
 
 def now() -> str:
@@ -50,8 +49,7 @@ def settle(repository: Repository, decide: Decide, branch: str | None = None) ->
         return messages[-1]
 
     commit = repository.compare_and_swap(change) if branch is None else repository.branch_off(change, branch)
-    message = messages[-1]
-    return Settled(commit=commit, state=made[-1], new=message is not None, message=message or "")
+    return Settled(commit=commit, state=made[-1], message=messages[-1])
 
 
 def read(repository: Repository) -> Settled:
