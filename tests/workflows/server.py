@@ -5,9 +5,7 @@ It answers as GitHub documents; GitHub itself was not reached.
 
 import base64
 import json
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -16,6 +14,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests import git_http
 from tests.workflows import api
 from tests.workflows.shelf import NAME, Shelf, Token
 
@@ -78,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.of.shelf
 
     def _answer(self) -> None:
-        body = self._body()
+        body = git_http.body(self)
         path = urlsplit(self.path).path
         if path.startswith("/api/"):
             self._api(path.removeprefix(f"/api/repos/{NAME}/"), body)
@@ -102,16 +101,6 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(text)
 
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
     def _token(self) -> Token | None:
         kind, _, given = self.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "basic":
@@ -121,30 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _git(self, path: str, body: bytes) -> None:
         """`git http-backend`, for whoever may; the repository is public, so everybody reads."""
         token, query = self._token(), urlsplit(self.path).query
-        pushes = path.endswith("git-receive-pack") or "service=git-receive-pack" in query
-        if pushes and (token is None or not token.may("contents", "write")):
+        if git_http.pushes(path, query) and (token is None or not token.may("contents", "write")):
             said = b"Write access to repository not granted."
             self._say(401 if token is None else 403, content=said, WWW_Authenticate='Basic realm="GitHub"')
             return
-        asked = {
-            "GIT_PROJECT_ROOT": str(self.here().folder),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": path.replace(f"/{NAME}", "/origin.git").replace(".git.git", ".git"),
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "REMOTE_ADDR": self.client_address[0],
-            "ACTOR": token.actor if token else "nobody",
-            **({"REMOTE_USER": token.actor} if token else {}),
-            **{name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("GIT_CONFIG")},
-        }
-        done = subprocess.run(["git", "http-backend"], input=body, env=asked, stdout=subprocess.PIPE, check=False)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
-        status = int(headers.pop("Status", "200").split()[0])
+        asked = path.replace(f"/{NAME}", "/origin.git").replace(".git.git", ".git")
+        who = {"ACTOR": token.actor, "REMOTE_USER": token.actor} if token else {"ACTOR": "nobody"}
+        status, headers, content = git_http.answer(self, self.here().folder, asked, query, body, **who)
         self._say(status, content=content, **headers)
 
     def _api(self, path: str, body: bytes) -> None:

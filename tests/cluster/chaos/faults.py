@@ -24,7 +24,7 @@ from slipway.adapters.ledger import Ledger
 from slipway.canary import facts
 
 GAP = 15.0  # seconds for which something is away
-GIT, PROMETHEUS, POSTGRES = "git_server.py", "--storage.tsdb.path", "postgres"  # words of their commands
+GIT, PROMETHEUS, POSTGRES = "git_server", "--storage.tsdb.path", "postgres"  # words of their commands
 FAILING = "failing(0.05)"
 Back = Callable[[], bool]  # whether what was broken is there again
 Asked = dict[str, Any]

@@ -15,6 +15,7 @@ from tests.cluster.machine import git_server
 from tests.cluster.machine.box import Box
 from tests.cluster.machine.kubernetes import wait
 from tests.cluster.machine.place import NETWORK, NODE, PODS, PREFIX, Place
+from tests.cluster.machine.programs import ROOT
 
 from slipway.errors import Broken
 
@@ -71,9 +72,9 @@ def repository(place: Place) -> Path:
 
 def git(box: Box) -> None:
     """Start the Git server on the repositories that are there."""
-    program, folder = Path(__file__).with_name("git_server.py"), repository(box.place).parent
-    password = box.place.secrets / "git"
-    box.start("git", [sys.executable, str(program), str(folder), NODE, str(GIT), str(password)])
+    folder, password = repository(box.place).parent, box.place.secrets / "git"
+    command = [sys.executable, "-m", git_server.__name__, str(folder), NODE, str(GIT), str(password)]
+    box.start("git", command, {"PYTHONPATH": str(ROOT)})
 
 
 def _mlflow(box: Box) -> None:
