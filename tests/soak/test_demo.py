@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 
 from demo.playing import interrupt
 
-SEEDS = (2013, 1, 2)[: int(os.environ.get("SLIPWAY_SOAK_N", "2"))]
+N = int(os.environ.get("SLIPWAY_SOAK_N", "2"))
+SEEDS = (2013, 1, 2)[:N]
 STORY = [
     ("1.0.0", "promoted", "person", None),
     ("1.1.0", "promoted", "verdict", None),
@@ -65,7 +66,7 @@ def test_each_seed_tells_the_same_story(seed: int, clone: Path) -> None:
     assert status.returncode == 0, status.stdout + status.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT)[:N])  # both end a stage, in tests/demo
 def test_a_demo_that_is_ended_in_a_canary_leaves_nothing(number: signal.Signals, clone: Path) -> None:
     """Two services, their shippers, a judge, the traffic, a relay: all of them end with it."""
 
