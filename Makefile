@@ -15,10 +15,10 @@ test: data ## every test that needs no more than Python, git and make
 
 test-full: data ## what also needs Debian packages, Go, npm and root: registry, kustomize, another verifier, no network
 	scripts/debian.sh
-	pytest tests/full -n 2 --dist loadfile
+	pytest tests/full -n 3 --dist loadfile
 
 workflow-test: data ## what comes of a push and of a pull request, by the workflows' own lines, without GitHub
-	pytest tests/workflows -n 2 --dist loadfile
+	pytest tests/workflows -n 2 --dist worksteal
 
 soak: N := 2
 soak: MUTATED := tests/workflows/test_mutations.py
