@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import tenacity
-
 from slipway.errors import Broken, Rejected, SlipwayError
 
 REMOTE, BRANCH = "origin", "main"
@@ -159,6 +157,8 @@ class Repository:
             Broken: it could not be reached, others were faster for minutes, or git does not know who commits.
 
         """
+        import tenacity  # which imports tornado
+
         self._require_identity()
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Faster),

@@ -13,8 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import tenacity
-
 VARIABLE = "SLIPWAY_NOTIFY"
 SECONDS = 15.0  # for all services together, which are told at the same time
 ATTEMPTS = 3
@@ -78,6 +76,8 @@ class _Telling(threading.Thread):
             log.removeHandler(ears)
 
     def _attempts(self, service: Any, text: object) -> str | None:  # noqa: ANN401  # any of Apprise's plugins
+        import tenacity
+
         self.name += f" ({service.service_name})"
         service.socket_connect_timeout = min(service.socket_connect_timeout, CONNECT_SECONDS)
         service.socket_read_timeout = min(service.socket_read_timeout, READ_SECONDS)
