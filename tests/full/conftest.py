@@ -1,5 +1,6 @@
 """Debian's tools, private to the test run: a registry on loopback, buildah with its own storage, PostgreSQL."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -109,10 +110,12 @@ def container_tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def base(registry: str) -> Reference:
     """A Debian base with git in the registry, by digest; made once a machine, and again when its script changes."""
     made = Path.home() / ".cache/slipway" / f"base-git-{hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12]}.tar"
-    if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([str(SCRIPT), f"{made}.new", "git"], check=True)
-        Path(f"{made}.new").rename(made)
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be making it
+        if not made.exists():
+            subprocess.run([str(SCRIPT), f"{made}.new", "git"], check=True)
+            Path(f"{made}.new").rename(made)
     target = f"docker://{registry}/debian/python:1"
     subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{made}", target], check=True)
     command = ["skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}", target]

@@ -69,7 +69,8 @@ def test_gate_refuses_through_dvc(rule: str, copy_repository: Callable[[], Any],
     case = CASES[rule]
     repository = copy_repository()
     for name in ("releases", "attestations", ".dvc/cache"):  # a stage that it has run alike is not run again
-        shutil.copytree(champion.root / name, repository.root / name, dirs_exist_ok=True)
+        shutil.rmtree(repository.root / name, ignore_errors=True)
+        shutil.copytree(champion.root / name, repository.root / name)
     challenger = made(repository, case)
     environment = {"MLFLOW_TRACKING_URI": registry(challenger if case.first else champion), **signed.trusting()}
     limits: dict[str, Any] = dict.fromkeys(case.also)
