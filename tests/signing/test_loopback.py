@@ -232,7 +232,9 @@ def _no_entry(bundle: dict[str, Any], _: dict[str, Any]) -> None:
 
 
 def _other_entry(bundle: dict[str, Any], other: dict[str, Any]) -> None:
-    bundle["verificationMaterial"]["tlogEntries"] = other["verificationMaterial"]["tlogEntries"]
+    entries = bundle["verificationMaterial"]["tlogEntries"]
+    bundle.update(other)  # the later entry in the earlier signature: the other way it may precede the certificate
+    bundle["verificationMaterial"]["tlogEntries"] = entries
 
 
 def _other_certificate(bundle: dict[str, Any], other: dict[str, Any]) -> None:
