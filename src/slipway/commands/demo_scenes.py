@@ -166,9 +166,10 @@ class Scenes:
         self.place.play(story.rehearsal(title, self.seed, promoted=promoted))
 
     def _await(self, version: str, verdict: str) -> None:
-        """Nobody types it: Git, the registry and the branch of the pull request come by themselves."""
+        """Nobody types it: Git, the branch of the pull request and the registry come by themselves, in that order."""
         from slipway.adapters import mlflow
 
+        uri = self.place.tracking_uri
         started, repository = time.monotonic(), Repository(self.place.clone)
         step = Step("the relay has Git know it", "git pull --quiet --ff-only origin main", "build/demo/relay.log")
         with progress.status(f"{step.title}  [dim]nobody types promote or revert[/]"):
@@ -176,9 +177,10 @@ class Scenes:
                 repository.fetch()
                 main = agreed.newest(repository).state()
                 champion = releases.champion(main.releases, main.stable)
-                crowned = mlflow.champion(self.place.tracking_uri)
+                crowned, challenger = (mlflow.by_alias(uri, alias) for alias in (mlflow.CHAMPION, mlflow.CHALLENGER))
                 if kinds(main.releases[version], PRODUCTION)[-1:] == [verdict] and (
                     f"refs/heads/slipway/revert-{version}" in repository.git("ls-remote", "origin")
+                    and challenger is None
                     if verdict == "reverted"
                     else crowned is not None and crowned.model_digest == champion
                 ):
