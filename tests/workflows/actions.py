@@ -126,10 +126,10 @@ def attest(step: "Step") -> dict[str, str]:
     return {"attestation-id": "1"}
 
 
-def python(step: "Step") -> dict[str, str]:
-    """The Python of these tests is taken for the one that is asked for."""
-    _only(step, "python-version")
-    return {"python-version": str(step.given["python-version"])}
+def language(step: "Step") -> dict[str, str]:
+    """The Python or Go of these tests is taken for the one that is asked for."""
+    _only(step, "python-version", "go-version", "cache")
+    return {name: str(value) for name, value in step.given.items() if name.endswith("-version")}
 
 
 ACTIONS: dict[str, tuple[str, Act]] = {  # the commit of a release, looked up: none is invented
@@ -137,6 +137,7 @@ ACTIONS: dict[str, tuple[str, Act]] = {  # the commit of a release, looked up: n
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", checkout),
     "actions/create-github-app-token": ("bcd2ba49218906704ab6c1aa796996da409d3eb1", app_token),
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", download),
-    "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", python),
+    "actions/setup-go": ("4a3601121dd01d1626a1e23e37211e3254c1c06c", language),
+    "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", language),
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", upload),
 }
