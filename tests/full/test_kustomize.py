@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from slipway import manifests, releases
 from slipway.adapters import files, kustomize
@@ -76,11 +77,12 @@ def test_a_changed_policy_rolls_the_judge(copy: Path) -> None:
 def test_one_line_names_the_image_of_the_platform(copy: Path) -> None:
     """A digest set in k8s/platform/kustomization.yaml is that of judge, relay, clone, migration and replay."""
     sources = copy / "k8s/platform/kustomization.yaml"
-    assert sources.read_text().count(64 * "0") == 1
-    sources.write_text(sources.read_text().replace(64 * "0", 64 * "a"))
+    (image,) = yaml.safe_load(sources.read_text())["images"]
+    assert sources.read_text().count(image["digest"]) == 1
+    sources.write_text(sources.read_text().replace(image["digest"], f"sha256:{64 * 'a'}"))
     command.render(copy)
     texts = files.read_texts(copy / "k8s/rendered/platform", "*.yaml").values()
-    assert tree.images(texts) == 5 * [f"ghcr.io/example/slipway@sha256:{64 * 'a'}"]
+    assert tree.images(texts) == 5 * [f"{image['newName']}@sha256:{64 * 'a'}"]
     command.check(copy)
 
 
