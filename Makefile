@@ -10,7 +10,7 @@ help: ## show this
 demo: venv ## tell the story: four releases, one of them a mistake, and a way back, in a throw-away clone under build/demo/
 	slipway demo
 
-test: data ## every test that needs no more than Python, git and make
+test: data ## the tests of every commit: they need no more than Python, git and make
 	pytest tests $(addprefix --ignore=tests/,cluster demo full live load soak workflows) -n 4 --dist loadgroup
 
 test-full: data ## what also needs Debian packages, Go, npm and root: registry, kustomize, another verifier, no network
