@@ -81,7 +81,7 @@ def _steps(job: Mapping[str, Any]) -> Iterator[str]:
         given = step.get("with", {})
         if action == "actions/checkout" and given.get("persist-credentials") is not _speaks(lines):
             yield "its checkout keeps credentials where nobody asks the remote, or none where somebody does"
-        if "cache" in given:
+        if given.get("cache", action == "actions/setup-go") is not False:  # which has one, unless told otherwise
             yield "it has a cache"
         if action == "actions/download-artifact" and "run-id" in given:
             asked.append((action, "actions", "read"))

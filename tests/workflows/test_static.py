@@ -35,6 +35,7 @@ PLANTED = {  # workflow, what stands there, what somebody makes of it
     "no end": ("check.yml", "    timeout-minutes: 60\n", ""),
     "two commands": ("train.yml", "run: dvc repro", "run: dvc repro && echo done"),
     "a secret for everybody": ("monitor.yml", "    environment: main\n", ""),
+    "a cache that nobody asked for": ("check.yml", ", cache: false", ""),
     "credentials that stay": ("monitor.yml", "persist-credentials: false", "persist-credentials: true"),
 }
 
@@ -61,6 +62,15 @@ def test_a_planted_mistake_is_named(planted: str) -> None:
     name, before, after = PLANTED[planted]
     assert before in WORKFLOWS[name]
     assert faults(name, WORKFLOWS[name].replace(before, after)) != []
+
+
+def test_the_newest_go_that_a_program_asks_for_is_there() -> None:
+    """In the jobs that build one, and on the pages that say what a reader needs."""
+    asked = [re.search(r"^go (.*)$", path.read_text(), re.MULTILINE) for path in ROOT.glob("tools/*/go.mod")]
+    newest = max((each[1] for each in asked if each), key=lambda version: [int(part) for part in version.split(".")])
+    assert set(re.findall(r'go-version: "(.*?)"', WORKFLOWS["check.yml"])) == {newest}
+    for page in ("deployment", "cluster"):
+        assert f"Go {newest} or newer" in " ".join((ROOT / f"docs/{page}.md").read_text().split())
 
 
 @pytest.mark.parametrize("line", sorted({line for text in WORKFLOWS.values() for line in lines(text)}))
