@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 from tests import checkout
 
 from slipway import quiet  # noqa: F401  # before any library reads the environment
@@ -22,6 +23,9 @@ for name in [name for name in os.environ if name.startswith("GIT_")]:
     del os.environ[name]
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+settings.register_profile("slipway", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("slipway")
 
 ROOT = Path(__file__).parents[1]
 MONTHS = ("2013-03", "2013-04")

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import apprise  # here, as its import may take seconds of those that a service has
 import pytest
 from tests.conftest import ROOT
 
@@ -239,8 +240,6 @@ def test_whom_to_tell(tmp_path: Path) -> None:
 
 def test_the_page_shows_addresses_that_are_some() -> None:
     """Apprise knows each of docs/notifications.md, once the three tokens of Slack look like some."""
-    import apprise
-
     shown = re.findall(r"`(\w+://[^`]+)`", (ROOT / "docs/notifications.md").read_text())
     tokens = {"TOKEN_A": "T1JJ3T3L2", "TOKEN_B": "A1BRTD4JD", "TOKEN_C": "TIiajkdnlazkcOXrIdevi7FQ"}
     for name, token in tokens.items():

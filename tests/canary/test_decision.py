@@ -17,7 +17,7 @@ from slipway.canary.decision import decide, trace
 from slipway.canary.records import Gap, Metric, Observation, Policy, Reason, Rollout, Timing, Trace, Verdict
 from slipway.canary.weighing import weigh
 
-QUICK = settings(max_examples=25, deadline=None, derandomize=True)
+QUICK = settings(max_examples=25, derandomize=True)
 TWIN = {"errors": (0.01, 0.01), "latency": (0.033, 0.033), "truth": (0.2, 0.2)}
 BROKEN = {**TWIN, "errors": (0.01, 0.11)}
 CELLS = 400

@@ -14,7 +14,7 @@ from slipway.canary import evidence
 from slipway.canary.evidence import Strata
 
 Test = Callable[..., np.ndarray]
-QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+QUICK = settings(max_examples=60, derandomize=True)
 
 
 def strata(rows: Sequence[Sequence[float]]) -> Strata:

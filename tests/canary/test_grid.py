@@ -12,7 +12,7 @@ from canary.worlds import ERRORS, T0, World, rollout, series
 from slipway.canary import grid, scrapes
 from slipway.canary.records import ARMS, Cohort, Counts, Series
 
-QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+QUICK = settings(max_examples=60, derandomize=True)
 SINCE = T0 - 600
 COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=30)
 

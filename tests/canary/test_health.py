@@ -12,7 +12,7 @@ from canary.worlds import ERRORS, POLICY, T0, rollout, series
 from slipway.canary import grid, health
 from slipway.canary.records import ARMS, Arm, Cohort, Rollout
 
-QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+QUICK = settings(max_examples=60, derandomize=True)
 
 
 def ratio(canary: int, stable: int, weight: float) -> float:

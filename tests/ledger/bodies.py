@@ -227,7 +227,7 @@ def shared(fresh: Fresh) -> Ledger:
     return Ledger(fresh())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds(), seed=st.integers(0, 99))
 def test_a_look_does_not_depend_on_batches(shared: Ledger, world: World, seed: int) -> None:
     """Whatever order, batches and repetitions rows come in, a look says what counting by hand says.

@@ -22,7 +22,7 @@ from slipway.errors import Broken
 from slipway.manifests import tree
 from slipway.rollout.records import Rehearsed, Seen
 
-STAGING = ("-e", "staging", "--set", "deadline=10m")
+STAGING = ("-e", "staging", "--set", "deadline=30m")
 
 
 def folder(repository: Repository, environment: str = "production") -> Path:
@@ -68,7 +68,7 @@ def test_a_first_deployment_takes_no_steps_and_a_canary_all_of_them(repository: 
     assert files.read_record(Rehearsed, here / "result.json") == msgspec.convert(told, Rehearsed)
     assert told["seed"] == 3
     again = " ".join(told["arguments"])
-    for words in ("--environment staging --canary 1.1.0 --stable 1.0.0", "--seed 3", "--set deadline=10m", "--sticky"):
+    for words in ("--environment staging --canary 1.1.0 --stable 1.0.0", "--seed 3", "--set deadline=30m", "--sticky"):
         assert words in again
     assert "notify" not in again  # an address may hold a password
     assert heard == [

@@ -14,7 +14,7 @@ from slipway.schema import CARRIERS, Kind
 
 from .conftest import FLIGHT
 
-GENEROUS = settings(max_examples=300, deadline=None, derandomize=True)
+GENEROUS = settings(max_examples=300, derandomize=True)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
 NAMES = st.sampled_from([column.name for column in FIELDS]) | st.text(max_size=3)

@@ -270,6 +270,7 @@ def test_the_head_of_a_truth_is_checked(remembering: Remembering, method: str, k
 
 def test_the_spool_shows_in_the_metrics(remembering: Remembering) -> None:
     """What waits on the disk is measured when it is asked for."""
+    remembering.predict(FLIGHT)
     waiting = sum(path.stat().st_size for path in (remembering.folder / "spool").iterdir())
     assert metrics(remembering.address)["slipway_spool_bytes"] >= waiting > 0
 

@@ -88,7 +88,7 @@ def reversed_keys(value: Any) -> Any:  # JSON
 
 
 @given(statements)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_written_is_read(said: Statement) -> None:
     """All of it, and written again it is the same bytes, whatever order it came in."""
     written = attestation.write(said)
@@ -98,7 +98,7 @@ def test_what_is_written_is_read(said: Statement) -> None:
 
 
 @given(lineages, runs, digest)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_same_inputs_are_the_same_bytes(lineage: Lineage, run: Run, card: str) -> None:
     """Made twice, from records that were read twice."""
     again = msgspec.json.decode(msgspec.json.encode(lineage), type=Lineage)
@@ -110,14 +110,14 @@ def test_the_same_inputs_are_the_same_bytes(lineage: Lineage, run: Run, card: st
 
 
 @given(statements, statements)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_other_statements_are_other_bytes(one: Statement, other: Statement) -> None:
     """Nothing that is said gets lost on the way to the signature."""
     assert (attestation.write(one) == attestation.write(other)) == (one == other)
 
 
 @given(lineages, runs, digest)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_statement_fits_the_run_that_it_was_made_in(lineage: Lineage, run: Run, card: str) -> None:
     """And the package that it was made of: what is said twice agrees."""
     bundle = msgspec.structs.replace(lineage.package.bundle, source_commit=run.commit)
@@ -131,7 +131,7 @@ def test_a_statement_fits_the_run_that_it_was_made_in(lineage: Lineage, run: Run
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_refused_or_read(payload: bytes) -> None:
     """Never anything else: no traceback, no exit code 2."""
     with pytest.raises(Rejected):

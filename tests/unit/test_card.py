@@ -91,7 +91,7 @@ def drop(holder: Any, key: Any) -> None:
     del holder[key]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_the_numbers_are_those_of_the_records(data: st.DataObject) -> None:
     """Each metric, interval, slice and window reads back as the very record that it was written from."""
@@ -346,7 +346,7 @@ def test_no_document_at_all_is_refused() -> None:
             read(document)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(estimates, min_size=1, max_size=5))
 def test_a_drawing_is_true(drawn: list[Estimate]) -> None:
     """Each value lies within its axis, in its order, where the labels of the axis say that it lies."""

@@ -187,7 +187,7 @@ def test_the_whole_comment() -> None:
     assert written() == GOLDEN.read_text(encoding="utf-8")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @example("</details><script>alert(1)</script> <!--")
 @example("![x](https://evil.example/x.png) [y](https://evil.example) <https://evil.example> www.evil.example")
 @example("@example/release-owners #1 GH-1 example/slipway#1 " + "a" * 40)

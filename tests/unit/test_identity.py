@@ -17,7 +17,7 @@ NONCE = bytes(range(identity.NONCE_BYTES))
 KEYS = identity.keyring((KEY,))
 WORDS = st.from_regex(identity.WORD, fullmatch=True)
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=5)
-GENEROUS = settings(max_examples=200, deadline=None, derandomize=True)
+GENEROUS = settings(max_examples=200, derandomize=True)
 
 
 def signer(key: bytes = KEY, environment: str = "production", nonce: bytes = NONCE) -> Signer:

@@ -26,7 +26,7 @@ def sample(rows: int, seed: int, *, ties: bool = False, days: int = 10) -> Score
     return Scored(truth, probability, random.integers(0, days, rows))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 300), st.integers(0, 10_000), st.booleans())
 def test_metrics_equal_scikit_learns(rows: int, seed: int, ties: bool) -> None:
     """With weights, ties and all, each metric has scikit-learn's value."""

@@ -370,7 +370,7 @@ def texts(state: State) -> dict[str, str]:
     return {name: records.dumps(record) for name, record in written.items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STEPS, max_size=30))
 def test_whatever_is_done_main_does_not_lie(taken: list[tuple[Any, ...]]) -> None:
     """Records only grow; the stable was promoted and not barred by its own abort; one flies; the barred are refused."""
