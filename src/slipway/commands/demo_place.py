@@ -13,12 +13,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
+from urllib.parse import urlencode, urlsplit
 
 from rich.console import Console
 
+from slipway import signing
 from slipway.adapters import files, processes
 from slipway.adapters.git import Repository
 from slipway.commands import progress
+from slipway.commands.verifying import POLICY
 from slipway.demo import Step
 from slipway.errors import Broken
 
@@ -125,12 +128,14 @@ class Place:
         return {**os.environ, **identity(by), **code, **pod, **self._platform(folder), **self.mark}
 
     def _platform(self, folder: Path) -> dict[str, str]:
-        """What the platform of a workflow gives a run: a token that says for which commit it runs."""
+        """What the platform of a workflow gives a run: a token that says of which repository and commit it is."""
         path = self.sigstore / SIGNER
         if not path.exists():
             return {}
         given: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        run = f"{given['ACTIONS_ID_TOKEN_REQUEST_URL']}?sha={Repository(folder).head()}"
+        policy = signing.parse(files.parse_yaml(files.read_bytes(folder / POLICY), str(POLICY)), str(POLICY))
+        claims = {"repository": urlsplit(policy.repository).path[1:], "sha": Repository(folder).head()}
+        run = f"{given['ACTIONS_ID_TOKEN_REQUEST_URL']}?{urlencode(claims)}"
         return given | {"ACTIONS_ID_TOKEN_REQUEST_URL": run}
 
     def say(self, text: str) -> None:
