@@ -17,11 +17,9 @@ from urllib.parse import urlencode, urlsplit
 
 from rich.console import Console
 
-from slipway import signing
 from slipway.adapters import files, processes
 from slipway.adapters.git import Repository
 from slipway.commands import progress
-from slipway.commands.verifying import POLICY
 from slipway.demo import Step
 from slipway.errors import Broken
 
@@ -132,9 +130,14 @@ class Place:
         path = self.sigstore / SIGNER
         if not path.exists():
             return {}
+        from slipway.commands import verifying
+
         given: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        policy = signing.parse(files.parse_yaml(files.read_bytes(folder / POLICY), str(POLICY)), str(POLICY))
-        claims = {"repository": urlsplit(policy.repository).path[1:], "sha": Repository(folder).head()}
+        repository = Repository(folder)
+        claims = {
+            "repository": urlsplit(verifying.policy(repository).repository).path[1:],
+            "sha": repository.head(),
+        }
         run = f"{given['ACTIONS_ID_TOKEN_REQUEST_URL']}?{urlencode(claims)}"
         return given | {"ACTIONS_ID_TOKEN_REQUEST_URL": run}
 

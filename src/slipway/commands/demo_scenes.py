@@ -15,6 +15,7 @@ from slipway import attestation, releases
 from slipway import demo as story
 from slipway.adapters import files
 from slipway.adapters.git import Repository
+from slipway.changes import State
 from slipway.commands import agreed, demo_facts, progress, shelf
 from slipway.commands.demo_place import SIGNER, Place
 from slipway.demo import Step
@@ -167,23 +168,14 @@ class Scenes:
 
     def _await(self, version: str, verdict: str) -> None:
         """Nobody types it: Git, the branch of the pull request and the registry come by themselves, in that order."""
-        from slipway.adapters import mlflow
-
-        uri = self.place.tracking_uri
         started, repository = time.monotonic(), Repository(self.place.clone)
         step = Step("the relay has Git know it", "git pull --quiet --ff-only origin main", "build/demo/relay.log")
         with progress.status(f"{step.title}  [dim]nobody types promote or revert[/]"):
             while True:
                 repository.fetch()
                 main = agreed.newest(repository).state()
-                champion = releases.champion(main.releases, main.stable)
-                crowned, challenger = (mlflow.by_alias(uri, alias) for alias in (mlflow.CHAMPION, mlflow.CHALLENGER))
-                if kinds(main.releases[version], PRODUCTION)[-1:] == [verdict] and (
-                    f"refs/heads/slipway/revert-{version}" in repository.git("ls-remote", "origin")
-                    and challenger is None
-                    if verdict == "reverted"
-                    else crowned is not None and crowned.model_digest == champion
-                ):
+                said = kinds(main.releases[version], PRODUCTION)[-1:] == [verdict]
+                if said and (self._taken_back(repository, version) if verdict == "reverted" else self._crowned(main)):
                     break
                 if time.monotonic() - started > RECORDED_SECONDS:
                     raise Broken(
@@ -192,6 +184,21 @@ class Scenes:
                     )
                 time.sleep(0.5)
         self.place.play(step, since=started)
+
+    def _taken_back(self, repository: Repository, version: str) -> bool:
+        """Whether what comes after a revert is there: its branch, and last the registry without a challenger."""
+        from slipway.adapters import mlflow
+
+        branch = f"refs/heads/slipway/revert-{version}"
+        challenger = mlflow.by_alias(self.place.tracking_uri, mlflow.CHALLENGER)
+        return challenger is None and branch in repository.git("ls-remote", "origin")
+
+    def _crowned(self, main: State) -> bool:
+        """Whether the registry's champion is that of Git."""
+        from slipway.adapters import mlflow
+
+        crowned = mlflow.champion(self.place.tracking_uri)
+        return crowned is not None and crowned.model_digest == releases.champion(main.releases, main.stable)
 
     def _tell(self, verdict: str) -> None:
         scene = demo_facts.collect(self.place).scenes[-1]
