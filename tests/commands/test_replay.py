@@ -48,6 +48,7 @@ def test_it_ends_in_time_and_says_what_it_has_sent(credential: Path) -> None:
         code, said = replay(address, "--seconds", "2", *told)
     assert (code, said["to"], said["host"]) == (0, address, NAME)
     assert said["traffic"]["requests"] == sum(path == "/predict" for path, *_ in heard)
+    assert 2 <= said["seconds"] < 4  # it ends in time
     assert 23 < said["traffic"]["requests"] <= 100 * said["seconds"] + 1  # a second; fewer where the machine is busy
     assert (said["traffic"]["errors"], said["statuses"]["422"]) == (3, 3)
     assert said["truths"] > 20

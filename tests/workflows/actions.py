@@ -126,10 +126,14 @@ def attest(step: "Step") -> dict[str, str]:
     return {"attestation-id": "1"}
 
 
-def language(step: "Step") -> dict[str, str]:
+def language(version: str, *more: str) -> Act:
     """The Python or Go of these tests is taken for the one that is asked for."""
-    _only(step, "python-version", "go-version", "cache")
-    return {name: str(value) for name, value in step.given.items() if name.endswith("-version")}
+
+    def act(step: "Step") -> dict[str, str]:
+        _only(step, version, *more)
+        return {version: str(step.given[version])}
+
+    return act
 
 
 ACTIONS: dict[str, tuple[str, Act]] = {  # the commit of a release, looked up: none is invented
@@ -137,7 +141,7 @@ ACTIONS: dict[str, tuple[str, Act]] = {  # the commit of a release, looked up: n
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", checkout),
     "actions/create-github-app-token": ("bcd2ba49218906704ab6c1aa796996da409d3eb1", app_token),
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", download),
-    "actions/setup-go": ("4a3601121dd01d1626a1e23e37211e3254c1c06c", language),
-    "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", language),
+    "actions/setup-go": ("4a3601121dd01d1626a1e23e37211e3254c1c06c", language("go-version", "cache")),
+    "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", language("python-version")),
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", upload),
 }
