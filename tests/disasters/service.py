@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -144,6 +145,11 @@ class World:
         finally:
             connection.close()
 
+    def heeds_the_end(self) -> bool:
+        """Whether the shipper catches SIGTERM by now."""
+        caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{self.shipper.pid}/status").read_text(), re.MULTILINE)
+        return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
     def kill_worker(self, _: random.Random) -> None:
         """Kill the process that answers; BentoML starts another."""
         workers = psutil.Process(self.service.pid).children(recursive=True)
@@ -183,6 +189,7 @@ class World:
         """End the service, then the shipper, as a pod does."""
         self.service.terminate()
         self.service.wait(PATIENCE)
+        wait(self.heeds_the_end, "the shipper does not get to heed SIGTERM")  # the last one may be a second old
         self.shipper.terminate()
         assert self.shipper.wait(PATIENCE) == 0, "the shipper left something"
         assert not list(self.spool.iterdir()), "the spool is not empty"

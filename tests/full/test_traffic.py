@@ -53,7 +53,7 @@ def test_answers_and_truths_are_counted_and_silence_is_a_failure(trained: Projec
         ) as traffic:
             since = traffic.mark()
             seen = traffic.wait_for(3 * RATE, since)
-            assert 3 * RATE / (traffic.mark() - since) == pytest.approx(RATE, rel=0.2)
+            assert RATE / 3 < 3 * RATE / (traffic.mark() - since) < 1.2 * RATE  # a machine may be slow, and never fast
             assert (seen.failures, seen.by_version, seen.share(POD)) == ({}, {VERSION: seen.requests}, 1.0)
             assert eventually(lambda: traffic.seen(since).truths > RATE)
             service.close()

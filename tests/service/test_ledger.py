@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -372,13 +373,16 @@ def test_a_slow_ledger_is_not_waited_for(remembers: Application, monkeypatch: py
     """After the deadline 503, while predictions go on; beyond the limit of those that wait, 503 at once."""
     monkeypatch.setattr("feedback.STORE_SECONDS", 0.05)
     monkeypatch.setattr("feedback.MAX_STORING", 1)
-    monkeypatch.setattr(Feedback, "_record", lambda *_: time.sleep(0.3))
+    answers_at_last = threading.Event()
+    monkeypatch.setattr(Feedback, "_record", lambda *_: answers_at_last.wait(30))
     headers = [JSON_HEADER, (b"authorization", f"Bearer {CREDENTIAL}".encode())]
     truth = body(json.dumps({"id": signed(), "late": True}).encode())
 
     async def both() -> list[Any]:
         answers = [await call(remembers, truth, path="/feedback", headers=headers) for _ in range(2)]
-        return [*answers, await call(remembers, body(json.dumps(FLIGHT).encode()))]
+        answers.append(await call(remembers, body(json.dumps(FLIGHT).encode())))
+        answers_at_last.set()
+        return answers
 
     (first, second, third) = asyncio.run(both())
     assert [first[0], second[0], third[0]] == [503, 503, 200]
