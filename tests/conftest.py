@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -28,6 +29,8 @@ settings.register_profile("slipway", deadline=None)  # how long an example takes
 settings.load_profile("slipway")
 
 ROOT = Path(__file__).parents[1]
+REPOSITORY: str = yaml.safe_load((ROOT / "signing/policy.yaml").read_text())["repository"]  # a fork has its own
+NAME = urlsplit(REPOSITORY).path[1:]
 MONTHS = ("2013-03", "2013-04")
 FLIGHTS_A_MONTH = 2400
 IDENTITY = {f"GIT_{who}_{key}": "test@slipway.invalid" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}

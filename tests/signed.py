@@ -9,9 +9,10 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 import requests
-from tests.conftest import ROOT
+from tests.conftest import NAME, ROOT
 
 from slipway import attestation, digests, records
 from slipway.adapters import files, sigstore
@@ -47,8 +48,8 @@ def trusting() -> dict[str, str]:
 
 
 def signing(commit: str, **claims: str) -> dict[str, str]:
-    """What a process needs that signs, in a run for a commit; other claims are GitHub's unless given."""
-    asked = "&".join(f"{name}={value}" for name, value in {"sha": commit, **claims}.items())
+    """What a process needs that signs, in a run for a commit; other claims are as the policy asks unless given."""
+    asked = urlencode({"repository": NAME, "sha": commit, **claims})
     return instance() | {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{instance()['ACTIONS_ID_TOKEN_REQUEST_URL']}?{asked}"}
 
 

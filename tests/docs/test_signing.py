@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from tests import samples, signed
-from tests.conftest import ROOT
+from tests.conftest import REPOSITORY, ROOT
 
 from slipway import attestation
 from slipway.attestation import Provenance
@@ -60,10 +60,11 @@ def test_each_field_of_the_statement_is_explained() -> None:
 
 
 def test_anybody_can_check_a_release_without_slipway(tmp_path: Path) -> None:
-    """The page's command, as it stands but for whose Sigstore it was: accepts the card, and no other file."""
+    """The page's command, but for whose Sigstore and repository it was: accepts the card, and no other file."""
     package = samples.package("1.0.0")
     signed.write(tmp_path, package, samples.gate(package.bundle.model_digest, None))
     (block,) = re.findall(r"^    (sigstore verify .*\n(?:      .*\n)+)", SIGNING, re.MULTILINE)
+    block = block.replace("https://github.com/example/slipway/", f"{REPOSITORY}/")
     program, *words = shlex.split(block.replace("\\\n", " "))
     trusting = ["--trust-config", signed.trusting()[verifying.LOOPBACK]]
     command = [str(Path(sys.executable).parent / program), *trusting, *words]

@@ -177,7 +177,7 @@ def environment(name: str) -> Iterator[dict[str, Any]]:
     """What Argo CD applies, after the controller has written to it; in production 10 % are the canary's."""
     canary = CANARY if name == "production" else STABLE
     for path in sorted((ROOT / "k8s/next" / name).glob("*.yaml")):
-        each = yaml.safe_load(path.read_text().replace(f"ghcr.io/example/flights{tree.UNRELEASED}", IMAGE))
+        each = yaml.safe_load(re.sub(rf"\S+{re.escape(tree.UNRELEASED)}", IMAGE, path.read_text()))
         if each["kind"] == "Service":
             each["spec"]["selector"][HASH] = canary if each["metadata"]["name"].endswith("-canary") else STABLE
         if each["kind"] == "TraefikService" and canary != STABLE:

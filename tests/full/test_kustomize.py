@@ -123,9 +123,10 @@ def test_a_name_prefix_is_refused(copy: Path) -> None:
 def test_tag_and_digest_are_both_rendered(copy: Path) -> None:
     """The form in which a release writes an image is the one that this kustomize writes."""
     overlay = copy / "k8s/overlays/production"
-    image = f'{{name: ghcr.io/example/flights, newTag: 1.2.3, digest: "sha256:{64 * "a"}"}}'
+    name = tree.image_of(_next(copy)).removesuffix(tree.UNRELEASED)
+    image = f'{{name: {name}, newTag: 1.2.3, digest: "sha256:{64 * "a"}"}}'
     _add(overlay / "kustomization.yaml", f"images: [{image}]\n")
-    assert tree.image_of(kustomize.build(overlay)) == RELEASED
+    assert tree.image_of(kustomize.build(overlay)) == f"{name}:1.2.3@sha256:{64 * 'a'}"
 
 
 def test_sources_that_do_not_render_are_refused(copy: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Project
+from tests.conftest import REPOSITORY, Project
 from tests.signing import hand as hands
 from tests.signing.hand import Hand
 from tests.signing.instance import Instance, started
@@ -20,7 +20,7 @@ from slipway.commands import verifying
 
 HERE = Path(__file__).parent / "other_verifier"
 PINS = ("package.json", "package-lock.json", ".npmrc")
-SIGNER = "https://github.com/example/slipway/.github/workflows/release.yml@refs/heads/main"
+SIGNER = f"{REPOSITORY}/.github/workflows/release.yml@refs/heads/main"
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.conftest import REPOSITORY
 from tests.gate.conftest import reproduce, sign
 
 from slipway.adapters import files, mlflow
@@ -55,7 +56,7 @@ def test_first_of_all(first: Any, registry: str, slipway: Any) -> None:
     assert found.tags["source_commit"] == head(first)
     assert found.tags["data_digest"] == f"md5:{yaml.safe_load((first.root / 'data.dvc').read_text())['outs'][0]['md5']}"
     assert found.tags["gate"] == "accepted, first"
-    assert found.tags["signed_by"].startswith("https://github.com/example/slipway/actions/runs/")
+    assert found.tags["signed_by"].startswith(f"{REPOSITORY}/actions/runs/")
     assert {"trained_at", "training_window", "recipe_digest", "request_version", "metric.auc"} <= set(found.tags)
 
 

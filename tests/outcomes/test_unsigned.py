@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests import signed
-from tests.conftest import IDENTITY
+from tests.conftest import IDENTITY, NAME
 from tests.outcomes.test_verbs import said
 from tests.outcomes.world import World, copy
 from tests.samples import digest, package
@@ -143,7 +143,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "forged": (edit(statement, forge), "its signature is refused"),
     "of another release": (swap, f"the image is sha256:[0-9a-f]+, signed was .*{package('1.1.0').image_digest[7:]}"),
     "other workflow": (
-        signed_by(workflow_ref="example/slipway/.github/workflows/other.yml@refs/heads/main"),
+        signed_by(workflow_ref=f"{NAME}/.github/workflows/other.yml@refs/heads/main"),
         RUN + r"signer is \S+/other.yml@refs/heads/main, the policy asks for \S+/release.yml@refs/heads/main",
     ),
     "reusable workflow": (
@@ -152,7 +152,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     ),
     "other branch": (signed_by(ref="refs/heads/mine"), RUN + r"signer is \S+@refs/heads/mine"),
     "other branch, main's workflow": (
-        signed_by(ref="refs/heads/mine", workflow_ref="example/slipway/.github/workflows/release.yml@refs/heads/main"),
+        signed_by(ref="refs/heads/mine", workflow_ref=f"{NAME}/.github/workflows/release.yml@refs/heads/main"),
         RUN + "ref is refs/heads/mine, the policy asks for refs/heads/main",
     ),
     "pull request": (

@@ -18,6 +18,7 @@ from sigstore.dsse import Statement, StatementBuilder, Subject
 from sigstore.models import Bundle, ClientTrustConfig
 from sigstore.oidc import IdentityToken
 from sigstore.sign import SigningContext
+from tests.conftest import NAME
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -40,10 +41,9 @@ class Instance:
         return ClientTrustConfig.from_json(self.trust.read_text())
 
     def environment(self, **claims: str) -> dict[str, str]:
-        """What a signer's environment needs; claims by name, the others are the defaults."""
+        """What a signer's environment needs; claims by name, the others are as the policy asks."""
         found: dict[str, str] = json.loads((self.folder / "environment.json").read_text())
-        if claims:
-            found["ACTIONS_ID_TOKEN_REQUEST_URL"] += f"?{urlencode(claims)}"
+        found["ACTIONS_ID_TOKEN_REQUEST_URL"] += f"?{urlencode({'repository': NAME, **claims})}"
         return found
 
     def token(self, **claims: str) -> str:

@@ -13,6 +13,7 @@ from slipway import admission, signing
 from slipway.adapters import files
 from slipway.commands import manifests, policy, verifying
 from slipway.errors import Rejected
+from slipway.manifests import tree
 from slipway.signing import Policy
 
 CHANGES: dict[str, Any] = {
@@ -24,6 +25,11 @@ CHANGES: dict[str, Any] = {
     "runner": "self-hosted",
     "predicate_types": ("https://example.com/another/v1",),
 }
+
+
+def released(root: Path) -> str:
+    """Name the image that releases of a repository are of."""
+    return tree.image_of(files.read_texts(root / "k8s/next/production", "*.yaml")).removesuffix(tree.UNRELEASED)
 
 
 @pytest.fixture
@@ -99,9 +105,7 @@ def test_what_is_committed_is_what_the_policy_makes() -> None:
     applied = [yaml.safe_load((ROOT / "argocd" / name).read_text()) for name in ("staging.yaml", "production.yaml")]
     (where,) = kyverno["matchConstraints"]["namespaceSelector"]["matchExpressions"]
     assert where["values"] == [each["spec"]["destination"]["namespace"] for each in applied]
-    deployed = yaml.safe_load((ROOT / "k8s/base/deployment.yaml").read_text())["spec"]["template"]["spec"]
-    name = deployed["containers"][0]["image"].partition("@")[0].rpartition(":")[0]
-    assert controller["images"][0]["glob"] == f"{name}:*"
+    assert controller["images"][0]["glob"] == f"{released(ROOT)}:*"
 
 
 def test_a_policy_that_is_not_rendered_is_refused(copy: Path) -> None:
@@ -127,9 +131,11 @@ def test_trees_that_are_faulty_themselves_are_told_of(copy: Path) -> None:
 
 def test_an_environment_may_have_an_image_of_its_own(copy: Path) -> None:
     """Both names are asked about."""
+    ours, other = released(copy), "registry.example.com/trial"
     for path in (copy / "k8s/next/staging").glob("*.yaml"):
-        path.write_text(path.read_text().replace("ghcr.io/example/flights:", "ghcr.io/example/trial:"))
+        path.write_text(path.read_text().replace(f"{ours}:", f"{other}:"))
     policy.render(copy)
     spec = yaml.safe_load((copy / policy.FOLDER / admission.CONTROLLER).read_text())["spec"]
-    names = [f"ghcr.io/example/{name}{end}*" for name in ("flights", "trial") for end in ":@"]
-    assert [each["glob"] for each in spec["images"]] == names
+    assert [each["glob"] for each in spec["images"]] == [
+        f"{name}{end}*" for name in sorted((ours, other)) for end in ":@"
+    ]

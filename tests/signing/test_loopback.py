@@ -23,10 +23,10 @@ from sigstore._internal.fulcio.client import FulcioClientError
 from sigstore.errors import Error, VerificationError
 from sigstore.models import Bundle, ClientTrustConfig
 from sigstore.verify import Verifier, policy
+from tests.conftest import NAME, REPOSITORY
 from tests.signing.instance import Instance, command, started, statement
 
 ISSUER = "https://token.actions.githubusercontent.com"
-REPOSITORY = "https://github.com/example/slipway"
 WORKFLOW = f"{REPOSITORY}/.github/workflows/release.yml@refs/heads/main"
 COMMIT = "b" * 40
 SIGN = """
@@ -64,7 +64,7 @@ def verify(bundle: dict[str, Any], trust: Path, commit: str = COMMIT) -> dict[st
             policy.OIDCSourceRepositoryDigest(commit),
             policy.OIDCSourceRepositoryRef("refs/heads/main"),
             policy.OIDCSourceRepositoryIdentifier("1"),
-            policy.OIDCSourceRepositoryOwnerURI("https://github.com/example"),
+            policy.OIDCSourceRepositoryOwnerURI(REPOSITORY.rpartition("/")[0]),
             policy.OIDCSourceRepositoryOwnerIdentifier("2"),
             policy.OIDCBuildConfigURI(WORKFLOW),
             policy.OIDCBuildConfigDigest(commit),
@@ -74,7 +74,7 @@ def verify(bundle: dict[str, Any], trust: Path, commit: str = COMMIT) -> dict[st
             policy.GitHubWorkflowTrigger("push"),
             policy.GitHubWorkflowSHA(commit),
             policy.GitHubWorkflowName("release"),
-            policy.GitHubWorkflowRepository("example/slipway"),
+            policy.GitHubWorkflowRepository(NAME),
             policy.GitHubWorkflowRef("refs/heads/main"),
         ]
     )
@@ -154,7 +154,7 @@ def test_the_public_root_does_not_believe_it(instance: Instance) -> None:
         ({"sha": "c" * 40}, "OIDCBuildSignerDigest|OIDCSourceRepositoryDigest|does not match"),
         ({"ref": "refs/heads/feature"}, "do not match"),
         ({"repository": "fork/slipway"}, "do not match"),
-        ({"job_workflow_ref": "example/slipway/.github/workflows/other.yml@refs/heads/main"}, "do not match"),
+        ({"job_workflow_ref": f"{NAME}/.github/workflows/other.yml@refs/heads/main"}, "do not match"),
         ({"event_name": "pull_request"}, "match"),
         ({"runner_environment": "self-hosted"}, "match"),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.workflows.shelf import NAME
+from tests.conftest import NAME
 
 if TYPE_CHECKING:
     from tests.workflows.running import Step

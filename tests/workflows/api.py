@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.workflows.shelf import NAME, Shelf, Token
+from tests.conftest import NAME
+from tests.workflows.shelf import Shelf, Token
 
 MOST = 65_536  # characters of a comment
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from tests.conftest import IDENTITY
+from tests.conftest import IDENTITY, NAME
 from tests.workflows import api, expressions, running
 from tests.workflows.running import Run
 from tests.workflows.server import HEARD, UPDATE, Server
-from tests.workflows.shelf import NAME, PERSON, RELAY, Shelf
+from tests.workflows.shelf import PERSON, RELAY, Shelf
 
 from slipway.adapters import files
 from slipway.commands import runtime
+from slipway.manifests import tree
 from slipway.records import RuntimeLock
 
 UNPLAYED = ("check.yml",)  # its lines take many minutes, and are those of other tests
@@ -220,12 +221,13 @@ def _glob(pattern: str, text: str) -> bool:
 
 def point(source: Path, host: str) -> list[str]:
     """Have the images of a source be in the registry of a host; returns the layers of its runtime, which are there."""
+    ours = tree.image_of(files.read_texts(source / "k8s/next/production", "*.yaml")).partition("/")[0]
     for path in (
         *(source / "k8s").rglob("*.yaml"),
         *(source / "signing/admission").rglob("*.yaml"),
         *(source / ".github/workflows").iterdir(),
     ):
-        path.write_text(path.read_text().replace("ghcr.io", host))
+        path.write_text(path.read_text().replace(ours, host))
     lock = files.read_record(RuntimeLock, source / runtime.LOCK)
     files.write_record(source / runtime.LOCK, structs.replace(lock, repository=f"{host}/example/runtime"))
     return [layer.digest for layer in lock.layers]

@@ -4,8 +4,9 @@ import subprocess
 import time
 from threading import Event
 
+from tests.conftest import NAME
 from tests.workflows.github import GitHub
-from tests.workflows.shelf import NAME, RELAY
+from tests.workflows.shelf import RELAY
 
 from slipway.adapters.github import Workflow
 from slipway.records import Cause

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from tests import signed
-from tests.conftest import ROOT
+from tests.conftest import NAME, ROOT
 from tests.workflows import actions, expressions
-from tests.workflows.shelf import NAME, PERSON
+from tests.workflows.shelf import PERSON
 
 if TYPE_CHECKING:
     from tests.workflows.github import GitHub

@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 import yaml
-from tests.conftest import FLIGHTS_A_MONTH
+from tests.conftest import FLIGHTS_A_MONTH, NAME
 from tests.monitor.filling import fill
 from tests.workflows import github as hub
 from tests.workflows import relay
 from tests.workflows.github import GitHub
 from tests.workflows.running import Run
-from tests.workflows.shelf import NAME, PERSON, RELAY
+from tests.workflows.shelf import PERSON, RELAY
 
 from slipway.adapters import mlflow
 from slipway.adapters.ledger import Ledger

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests import git_http
+from tests.conftest import NAME
 from tests.workflows import api
-from tests.workflows.shelf import NAME, Shelf, Token
+from tests.workflows.shelf import Shelf, Token
 
 UPDATE = """#!/bin/sh
 # The rules of main: a person's push stands for a merged pull request; of the tokens only the App's may push, and only

@@ -6,7 +6,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-NAME = "example/slipway"
 PERSON, RELAY = "somebody", "slipway-relay[bot]"
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from tests.conftest import NAME
 from tests.workflows import expressions
 from tests.workflows import github as hub
 from tests.workflows.api import MOST
 from tests.workflows.github import GitHub
 from tests.workflows.server import Server
-from tests.workflows.shelf import NAME
 
 JOB = {"runs-on": "ubuntu-24.04", "timeout-minutes": 5, "permissions": {"contents": "read"}}
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"

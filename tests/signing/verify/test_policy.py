@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from tests.conftest import IDENTITY, ROOT, Project
+from tests.conftest import IDENTITY, NAME, REPOSITORY, ROOT, Project
 from tests.signing import hand as hands
 from tests.signing.hand import Hand, trust
 from tests.signing.instance import Instance, started
@@ -81,7 +81,7 @@ def test_the_good_bundle_is_accepted(
     done = project.command("slipway", "verify", "--json", PYTHONPATH="", **{verifying.LOOPBACK: str(chosen.trust)})
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["signer"]["signer"] == f"{HOME}example/slipway/.github/workflows/release.yml@refs/heads/main"
+    assert told["signer"]["signer"] == f"{REPOSITORY}/.github/workflows/release.yml@refs/heads/main"
     assert told["signer"]["commit"] == hand.commit
     assert set(told["subjects"]) == {"image", "bento", "model.onnx", "card.cdx.json"}
     assert "loopback root" in told["root"]
@@ -188,7 +188,7 @@ def test_a_trust_file_without_a_log_is_no_answer(
         hand.verify()
 
 
-WORKFLOWS = "example/slipway/.github/workflows"
+WORKFLOWS = f"{NAME}/.github/workflows"
 RELEASE, ELSEWHERE = f"{WORKFLOWS}/release.yml@refs/heads/main", f"{WORKFLOWS}/nightly.yml@refs/heads/main"
 RUNS = {  # what the run claims -> what the refusal names
     "other workflow": ({"workflow_ref": ELSEWHERE}, "its signer is"),
