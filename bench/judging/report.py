@@ -53,7 +53,7 @@ def _scenes(results: Results) -> Iterator[str]:
                 name = scene if judge == OURS else f"{scene}, counted by request: what is not guaranteed"
                 gone = endings.share(UNAVAILABLE)
                 yield (
-                    f"| {name} | {endings.share(ABORTED) + gone:.1%}{' (unavailable)' if gone else ''} "
+                    f"| {name} | {endings.share(ABORTED) + gone:.1%}{f', as unavailable {gone:.1%}' if gone else ''} "
                     f"| {endings.share(PROMOTED):.1%} | {endings.share(OPEN):.1%} "
                     f"| {_median(scene, endings, UNAVAILABLE if gone else ABORTED)} "
                     f"| {_median(scene, endings, PROMOTED)} |"
