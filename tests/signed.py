@@ -1,18 +1,13 @@
 """Signs in tests as the release workflow does: with a Sigstore of this machine, which lives as long as the tests do."""
 
 import atexit
-import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlencode
 
-import requests
-from tests.conftest import NAME, ROOT
+from tests.conftest import ROOT
+from tests.signing.instance import Instance, started
 
 from slipway import attestation, digests, records
 from slipway.adapters import files, sigstore
@@ -21,36 +16,27 @@ from slipway.card import words, writing
 from slipway.commands import verifying
 from slipway.records import Estimate, GateDecision, Metrics, ModelInfo, Package, RuntimeLock, SliceMetrics, Window
 
-SECONDS = 30
 WINDOW = Window(first="2013-04-01", last="2013-04-30", rows=1, late_share=0.2, coverage=1.0)
 SOME = Estimate(value=0.7, low=0.6, high=0.8)
+_RUNNING = ExitStack()
+atexit.register(_RUNNING.close)
 
 
 @cache
-def instance() -> dict[str, str]:
-    """Start it, once; what a signer on it must have in its environment."""
-    folder = Path(tempfile.mkdtemp(prefix="slipway-sigstore-"))
-    command = [sys.executable, "-m", "slipway.services.loopback_sigstore", "--folder", str(folder)]
-    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
-    atexit.register(process.kill)
-    deadline = time.monotonic() + SECONDS
-    while not (folder / "environment.json").exists():
-        assert process.poll() is None, "the loopback Sigstore has ended"
-        assert time.monotonic() < deadline, "the loopback Sigstore does not start"
-        time.sleep(0.05)
-    found: dict[str, str] = json.loads((folder / "environment.json").read_text())
-    return found
+def instance() -> Instance:
+    """Start it, once."""
+    folder = _RUNNING.enter_context(tempfile.TemporaryDirectory(prefix="slipway-sigstore-"))
+    return _RUNNING.enter_context(started(Path(folder)))
 
 
 def trusting() -> dict[str, str]:
     """What a process needs that verifies."""
-    return {verifying.LOOPBACK: instance()[verifying.LOOPBACK]}
+    return {verifying.LOOPBACK: str(instance().trust)}
 
 
 def signing(commit: str, **claims: str) -> dict[str, str]:
     """What a process needs that signs, in a run for a commit; other claims are as the policy asks unless given."""
-    asked = urlencode({"repository": NAME, "sha": commit, **claims})
-    return instance() | {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{instance()['ACTIONS_ID_TOKEN_REQUEST_URL']}?{asked}"}
+    return instance().environment(**{"sha": commit, **claims})
 
 
 def write(root: Path, package: Package, gate: GateDecision, *bento: tuple[str, str], **claims: str) -> None:
@@ -67,14 +53,7 @@ def write(root: Path, package: Package, gate: GateDecision, *bento: tuple[str, s
 @cache
 def _bundle(package: Package, gate: str, card: str, bento: tuple[tuple[str, str], ...], **claims: str) -> str:
     decided = records.loads(GateDecision, gate, "the gate's decision")
-    variables = signing(package.bundle.source_commit, **claims)
-    asked = requests.get(
-        variables["ACTIONS_ID_TOKEN_REQUEST_URL"],
-        params={"audience": sigstore.AUDIENCE},
-        headers={"Authorization": f"bearer {variables['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"},
-        timeout=SECONDS,
-    )
-    token = asked.json()["value"]
+    token = instance().token(**{"sha": package.bundle.source_commit, **claims})
     run = sigstore.run_of(token)
     lineage = Lineage(
         package=package,
@@ -84,7 +63,7 @@ def _bundle(package: Package, gate: str, card: str, bento: tuple[tuple[str, str]
         bento={path: File(digest=digest, executable=False) for path, digest in bento},
     )
     said = attestation.statement(lineage, run, card=card, dependencies=(), byproducts=())
-    trust = sigstore.trust(Path(variables[verifying.LOOPBACK]).read_text(), "the tests' Sigstore")
+    trust = sigstore.trust(instance().trust.read_text(), "the tests' Sigstore")
     return sigstore.sign(attestation.write(said), token, trust)
 
 

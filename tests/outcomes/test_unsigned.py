@@ -207,7 +207,7 @@ def test_a_refusal_is_a_no_and_a_missing_root_no_answer(standing: World) -> None
 
 def test_a_root_that_is_none(standing: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file, no JSON, no trust config: nothing can be said of anybody's signature."""
-    url = signed.instance()["ACTIONS_ID_TOKEN_REQUEST_URL"]
+    url = signed.instance().environment()["ACTIONS_ID_TOKEN_REQUEST_URL"]
     half = json.dumps({"signingConfig": {"caUrls": [{"url": url}]}})
     for name, text, says in (("a", None, "No such file"), ("b", "trust me", "no JSON"), ("c", half, "no client trust")):
         if text is not None:
